@@ -1,0 +1,32 @@
+#include "mellea/core/context.h"
+
+#include <utility>
+
+namespace mellea {
+
+Context Context::add(Message message) const {
+  Turns turns;
+  turns.reserve(turns_->size() + 1);
+  turns = *turns_;
+  turns.push_back(std::make_shared<const Message>(std::move(message)));
+  Context longer(kind_);
+  longer.turns_ = std::make_shared<const Turns>(std::move(turns));
+  return longer;
+}
+
+std::vector<Message> Context::messages() const {
+  std::vector<Message> all;
+  all.reserve(size() + 1);  // a call adds its own
+  for (const auto& turn : *turns_) all.push_back(*turn);
+  return all;
+}
+
+std::vector<Message> Context::view() const {
+  return kind_ == Kind::chat ? messages() : std::vector<Message>{};
+}
+
+std::string_view to_string(Context::Kind kind) noexcept {
+  return kind == Context::Kind::chat ? "ChatContext" : "SimpleContext";
+}
+
+}  // namespace mellea

@@ -1,0 +1,227 @@
+#include "mellea/core/scope.h"
+
+#include <random>
+#include <utility>
+
+#include "mellea/core/fork.h"
+
+namespace mellea {
+namespace {
+
+constexpr char kHex[] = "0123456789abcdef";
+
+// xoshiro256** (Blackman, Vigna), one a thread, seeded anew after a fork: a child that went on with
+// its parent's numbers would give out its parent's ids.
+class RandomNumbers {
+ public:
+  std::uint64_t next() {
+    if (epoch_ != fork_epoch()) seed();
+    const auto rotate = [](std::uint64_t x, int by) { return (x << by) | (x >> (64 - by)); };
+    const std::uint64_t result = rotate(state_[1] * 5, 7) * 9;
+    const std::uint64_t shifted = state_[1] << 17;
+    state_[2] ^= state_[0];
+    state_[3] ^= state_[1];
+    state_[1] ^= state_[2];
+    state_[0] ^= state_[3];
+    state_[2] ^= shifted;
+    state_[3] = rotate(state_[3], 45);
+    return result;
+  }
+
+ private:
+  void seed() {
+    std::random_device device;
+    for (std::uint64_t& word : state_) word = (std::uint64_t{device()} << 32) | device() | 1U;
+    epoch_ = fork_epoch();
+  }
+
+  std::array<std::uint64_t, 4> state_{};
+  unsigned epoch_ = ~0U;  // none: not seeded
+};
+
+std::uint64_t random_number() {
+  thread_local RandomNumbers numbers;
+  return numbers.next();
+}
+
+void append_hex(std::string& text, std::uint64_t value, int digits) {
+  for (int at = digits - 1; at >= 0; --at) text += kHex[(value >> (at * 4)) & 0xF];
+}
+
+template <std::size_t n>
+void append_hex(std::string& text, const std::array<std::uint8_t, n>& bytes) {
+  for (const std::uint8_t byte : bytes) append_hex(text, byte, 2);
+}
+
+int hex_value(char c) noexcept {  // W3C ids are lower case
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return -1;
+}
+
+// False if `text` is not two hex digits for each of `bytes`.
+template <class Bytes>
+bool read_hex(std::string_view text, Bytes& bytes) noexcept {
+  if (text.size() != bytes.size() * 2) return false;
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    const int high = hex_value(text[2 * at]);
+    const int low = hex_value(text[2 * at + 1]);
+    if (high < 0 || low < 0) return false;
+    bytes[at] = static_cast<std::uint8_t>(high * 16 + low);
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string_view to_string(Kind kind) noexcept {
+  switch (kind) {
+    case Kind::session: return "session";
+    case Kind::agent: return "agent";
+    case Kind::action: return "action";
+    case Kind::sampling: return "sampling";
+    case Kind::generation: return "generation";
+    case Kind::batch: return "batch";
+    case Kind::validation: return "validation";
+    case Kind::tool: return "tool";
+    case Kind::stream: break;
+  }
+  return "stream";
+}
+
+Id Id::random() {
+  Id id;
+  while (!id) id = {random_number(), random_number()};
+  return id;
+}
+
+std::string Id::text() const {
+  std::string text;
+  text.reserve(36);
+  append_hex(text, high >> 32, 8);
+  text += '-';
+  append_hex(text, high >> 16, 4);
+  text += '-';
+  append_hex(text, high, 4);
+  text += '-';
+  append_hex(text, low >> 48, 4);
+  text += '-';
+  append_hex(text, low, 12);
+  return text;
+}
+
+std::string TraceRef::traceparent() const {
+  if (!*this) return {};
+  std::string header = "00-";
+  header.reserve(55);
+  append_hex(header, trace);
+  header += '-';
+  append_hex(header, span);
+  header += '-';
+  append_hex(header, flags, 2);
+  return header;
+}
+
+// After W3C Trace Context, section 3.2: a later version may be longer, ff is none, zero ids are none.
+TraceRef TraceRef::from_traceparent(std::string_view header) noexcept {
+  TraceRef ref;
+  std::array<std::uint8_t, 1> version{};
+  std::array<std::uint8_t, 1> flags{};
+  if (header.size() < 55 || header[2] != '-' || header[35] != '-' || header[52] != '-') return {};
+  if (!read_hex(header.substr(0, 2), version) || version[0] == 0xFF) return {};
+  if (version[0] == 0 && header.size() != 55) return {};
+  if (header.size() > 55 && header[55] != '-') return {};
+  if (!read_hex(header.substr(3, 32), ref.trace) || !read_hex(header.substr(36, 16), ref.span) ||
+      !read_hex(header.substr(53, 2), flags))
+    return {};
+  if (ref.trace == std::array<std::uint8_t, 16>{} || !ref) return {};
+  ref.flags = flags[0];
+  return ref;
+}
+
+struct Scope::Node {
+  Kind kind = Kind::session;
+  Id id{};
+  std::shared_ptr<const Node> parent{};          // null at the root
+  int iteration = 0;                             // 0: that of the parent, up to the action
+  std::shared_ptr<const Labels> labels{};        // of all from the root to here; null: none
+  std::shared_ptr<const Origin> origin{};        // null: entered from `parent`
+  TraceRef trace{};
+};
+
+namespace {
+
+std::shared_ptr<const Labels> joined(const std::shared_ptr<const Labels>& inherited, Labels more) {
+  if (more.empty()) return inherited;
+  if (inherited) more.insert(inherited->begin(), inherited->end());  // what is there stays: nearest
+  return std::make_shared<const Labels>(std::move(more));
+}
+
+}  // namespace
+
+Scope::Scope(std::shared_ptr<const Node> node) : node_(std::move(node)) {}
+
+Scope Scope::root(Kind kind, Options options) { return Scope().child(kind, std::move(options)); }
+
+Scope Scope::child(Kind kind, Options options) const {
+  auto node = std::make_shared<Node>();
+  node->kind = kind;
+  node->id = Id::random();
+  node->parent = node_;
+  node->iteration = options.iteration;
+  node->labels = joined(node_ ? node_->labels : nullptr, std::move(options.labels));
+  node->origin = std::move(options.origin);
+  return Scope(std::move(node));
+}
+
+Scope Scope::traced(TraceRef trace) const {
+  if (!node_ || !trace) return *this;
+  auto node = std::make_shared<Node>(*node_);
+  node->trace = trace;
+  return Scope(std::move(node));
+}
+
+Scope Scope::labelled(const Labels& more) const {
+  if (!node_ || more.empty()) return *this;
+  auto node = std::make_shared<Node>(*node_);
+  node->labels = joined(node->labels, more);
+  return Scope(std::move(node));
+}
+
+Kind Scope::kind() const noexcept { return node_->kind; }
+Id Scope::id() const noexcept { return node_ ? node_->id : Id{}; }
+Id Scope::parent() const noexcept { return node_ && node_->parent ? node_->parent->id : Id{}; }
+
+Id Scope::id(Kind kind) const noexcept {
+  const bool outside = kind == Kind::session || kind == Kind::agent;
+  for (const Node* node = node_.get(); node; node = node->parent.get()) {
+    if (node->kind == kind) return node->id;
+    if (node->kind == Kind::action && !outside) break;
+  }
+  return {};
+}
+
+int Scope::iteration() const noexcept {
+  for (const Node* node = node_.get(); node; node = node->parent.get()) {
+    if (node->iteration != 0) return node->iteration;
+    if (node->kind == Kind::action) break;
+  }
+  return 0;
+}
+
+const Labels& Scope::labels() const noexcept {
+  static const Labels none;
+  return node_ && node_->labels ? *node_->labels : none;
+}
+
+TraceRef Scope::trace() const noexcept { return node_ ? node_->trace : TraceRef{}; }
+
+TraceRef Scope::parent_trace() const noexcept {
+  for (const Node* node = node_ ? node_->parent.get() : nullptr; node; node = node->parent.get())
+    if (node->trace) return node->trace;
+  return {};
+}
+
+const Origin* Scope::origin() const noexcept { return node_ ? node_->origin.get() : nullptr; }
+
+}  // namespace mellea
