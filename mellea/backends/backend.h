@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mellea/core/chat.h"
+#include "mellea/core/endpoint.h"
 
 namespace mellea {
 
@@ -44,13 +45,6 @@ class ReplyStream {
 
   // Whole once try_next has said end or thrown.
   virtual StreamTimes times() const = 0;
-};
-
-// Where a backend sends to, for the attributes server.address and server.port.
-struct Endpoint {
-  std::string address{};
-  int port = 0;
-  bool local = false;  // in this process, or in a child of it
 };
 
 // Sends requests to one provider. May be called from several threads at once.

@@ -1,0 +1,45 @@
+// All events: the moments at which plugins are called.
+#pragma once
+
+#include <cstddef>
+#include <tuple>
+#include <type_traits>
+
+#include "mellea/hooks/generation_events.h"
+#include "mellea/hooks/session_events.h"
+
+namespace mellea {
+
+using Events =
+    std::tuple<CallBegin, UserCodeBegin, Diagnostic, SessionPreInit, SessionPostInit, SessionReset,
+               SessionCleanup, ComponentPreExecute, ComponentPostSuccess, ComponentPostError,
+               GenerationPreCall, GenerationEvent, GenerationRetry, GenerationPostCall,
+               GenerationError, GenerationParseError, GenerationBatchPreCall,
+               GenerationBatchPostCall, GenerationBatchError>;
+
+template <class E, class List>
+inline constexpr bool is_listed = false;
+template <class E, class... Es>
+inline constexpr bool is_listed<E, std::tuple<Es...>> = (std::is_same_v<E, Es> || ...);
+
+template <class E>
+concept Event = is_listed<E, Events>;
+template <class E>
+concept ChangeableEvent = Event<E> && E::allows.change;
+template <class E>
+concept StoppableEvent = Event<E> && E::allows.stop;
+
+// An event that is decided before it is told.
+template <class E>
+concept DecidableEvent = ChangeableEvent<E> || StoppableEvent<E>;
+
+// The operation that an event is about.
+template <Event E>
+const Scope& scope_of(const E& event) noexcept {
+  if constexpr (requires { event.scope; })
+    return event.scope;
+  else
+    return event.opening->scope;
+}
+
+}  // namespace mellea

@@ -1,0 +1,58 @@
+// Threads for what must not run on the thread that asks for it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stop_token>
+
+#include "mellea/core/reply.h"
+
+namespace mellea {
+
+// Grows on demand up to a cap; threads that have nothing to do wait for more. Nothing parks a worker
+// on a worker. Any thread may call anything. Tasks must not throw.
+class Workers {
+ public:
+  struct Options {
+    int most = 256;                  // threads
+    std::size_t background = 4096;   // tasks that may wait in line
+  };
+
+  explicit Workers(Options options);
+  Workers() : Workers(Options{}) {}
+  ~Workers();  // as stop(), without waiting
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+  // Runs `task` on a thread of its own at once, or says false: at the cap, after stop(), or in a
+  // child of fork().
+  [[nodiscard]] bool try_run(std::function<void()> task);
+
+  // Runs `task`, at the cap as soon as a thread is free. After stop() the task is run by nobody:
+  // false.
+  bool post(std::function<void()> task);
+
+  // Runs `task` after all that were put in line before it, one at a time. False, and counted, if the
+  // line is full.
+  bool background(std::function<void(std::stop_token)> task);
+  std::int64_t dropped() const noexcept;
+
+  // Waits until nothing is running or in line. False if something still is at `until`.
+  bool drain(Instant until);
+
+  // Refuses new tasks, asks running ones to stop, and waits for them until `until`. False if one had
+  // not returned: it is left behind with what it holds.
+  bool stop(Instant until);
+
+  // Whether the calling thread is a worker, of any Workers.
+  static bool on_worker() noexcept;
+  int threads() const noexcept;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;  // threads that are left behind hold it too
+};
+
+}  // namespace mellea
