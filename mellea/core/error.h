@@ -7,6 +7,9 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include "mellea/core/json.h"
 
 namespace mellea {
 
@@ -41,8 +44,10 @@ struct ErrorDetails {
   std::optional<std::chrono::milliseconds> retry_after{};  // what the provider asked for
   bool retryable = false;           // the same request may succeed later
   std::string partial_text{};       // what had arrived of the answer
-  std::string plugin{};             // who blocked
-  std::string block_code{};         // and why, for programs
+  std::string plugin{};             // who blocked,
+  std::string block_reason{};       // why, for people,
+  std::string block_code{};         // and for programs
+  Json block_details{};
 };
 
 // Thrown when an operation could not do what it was asked. what() is one line that names what

@@ -17,6 +17,8 @@ struct Field {
   std::string_view name;
   Option<T> ModelOptions::*member;
 };
+template <class T>
+Field(std::string_view, Option<T> ModelOptions::*) -> Field<T>;  // clang 14 does not find it
 
 // Every option but `extra`, once.
 constexpr std::tuple kFields{
@@ -109,12 +111,12 @@ void set_option(ModelOptions& options, std::string_view name, std::string_view v
     return;
   }
   const FromText from_text{name, value};
-  const bool known = std::apply(
+  const bool is_known = std::apply(
       [&](const auto&... fields) {
         return ((fields.name == name && (from_text(options.*fields.member), true)) || ...);
       },
       kFields);
-  if (known) return;
+  if (is_known) return;
   const std::string meant = did_you_mean(name, kNames);
   throw Error(Errc::invalid_request,
               "unknown option \"" + one_line(name, 60) + "\"" +

@@ -1,0 +1,28 @@
+# Installs BUILD, moves the copy to PREFIX (an installed copy may be moved), and checks what is in it.
+file(REMOVE_RECURSE ${PREFIX} ${PREFIX}.staged)
+execute_process(
+  COMMAND ${CMAKE_COMMAND} --install ${BUILD} --config "${CONFIG}" --prefix ${PREFIX}.staged
+  OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+file(RENAME ${PREFIX}.staged ${PREFIX})
+
+file(GLOB_RECURSE files LIST_DIRECTORIES FALSE ${PREFIX}/*)
+set(headers 0)
+foreach(file IN LISTS files)
+  if(file MATCHES "\\.h$")
+    math(EXPR headers "${headers} + 1")
+    if(IS_SYMLINK ${file})
+      message(SEND_ERROR "${file} is a link, out of the installed copy")
+    endif()
+  elseif(file MATCHES "\\.(cmake|pc)$")
+    file(STRINGS ${file} lines REGEX "${BUILD}|${PREFIX}")
+    if(lines)
+      message(SEND_ERROR "${file} names a folder of this machine: ${lines}")
+    endif()
+  endif()
+endforeach()
+foreach(file include/mellea/version.h include/mellea/core/error.h share/doc/mellea/LICENSE)
+  if(NOT EXISTS ${PREFIX}/${file})
+    message(SEND_ERROR "${file} is not installed")
+  endif()
+endforeach()
+message(STATUS "${headers} headers")
