@@ -1,0 +1,391 @@
+#include "mellea/runtime/generation.h"
+
+#include <utility>
+
+namespace mellea {
+namespace {
+
+GenerationPreCall opening_event(const GenerationOptions& options) {
+  return {.scope = options.parent.child(Kind::generation),
+          .at = std::chrono::steady_clock::now(),
+          .target = std::make_shared<const Target>(
+              Target{.provider = options.backend->provider(),
+                     .endpoint = options.backend->endpoint(),
+                     .component = options.component,
+                     .conversation = options.conversation,
+                     .context_size = options.context_size}),
+          .request = options.request};
+}
+
+bool is_content(const Chunk& chunk) {
+  return std::holds_alternative<std::string>(chunk.what) ||
+         std::holds_alternative<Thinking>(chunk.what) ||
+         std::holds_alternative<Refusal>(chunk.what) ||
+         std::holds_alternative<ToolCallPart>(chunk.what);
+}
+
+Error as_error(std::string_view provider) {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::exception& error) {
+    return Error(Errc::unknown, std::string(provider) + ": " + error.what());
+  } catch (...) {
+    return Error(Errc::unknown, std::string(provider) + ": threw what is no std::exception");
+  }
+}
+
+}  // namespace
+
+Generation::Generation(GenerationOptions options)
+    : backend_(options.backend),
+      on_end_(std::move(options.on_end)),
+      operation_(options.hooks, opening_event(options)) {
+  effort_.times.began = std::chrono::system_clock::now();
+  effort_.times.started = operation_.opening()->at;
+}
+
+std::shared_ptr<Generation> Generation::start(GenerationOptions options) {
+  const std::stop_token stop = options.stop;
+  std::shared_ptr<Generation> generation(new Generation(std::move(options)));
+  Operation<GenerationPreCall>& operation = generation->operation_;
+  try {
+    if (operation.block()) throw blocked_error(*operation.block());
+    generation->send();
+  } catch (const Error& error) {
+    generation->effort_.times.ended = std::chrono::steady_clock::now();
+    operation.end(ended_with(error), {.effort = generation->effort_});
+    throw;
+  }
+  generation->caller_stop_.emplace(stop, [weak = generation->weak_from_this()] {
+    if (const auto self = weak.lock()) self->cancel(CancelReason::caller);
+  });
+  Lock lock(generation->mutex_);
+  generation->release_pump(lock);
+  return generation;
+}
+
+void Generation::send() {
+  const GenerationPreCall& opening = *operation_.opening();
+  Request request = *opening.request;
+  request.headers.insert(request.headers.end(), opening.headers.begin(), opening.headers.end());
+  try {
+    stream_ = backend_->start(std::move(request), stop_.get_token());
+  } catch (...) {
+    throw as_error(backend_->provider());
+  }
+}
+
+std::optional<Chunk> Generation::next() {
+  refuse_after_fork();
+  Chunk chunk;
+  Lock lock(mutex_);
+  reading_ = true;
+  for (;;) {
+    if (take_unread(chunk)) return chunk;
+    if (ended_) {
+      throw_if_failed();
+      return std::nullopt;
+    }
+    if (pumping_) {
+      changed_.wait(lock);
+      continue;
+    }
+    acquire_pump(lock);
+    const Next next = advance(chunk, Instant::max());
+    lock.lock();
+    release_pump(lock);
+    if (next == Next::chunk) return chunk;
+  }
+}
+
+Next Generation::try_next(Chunk& chunk) {
+  refuse_after_fork();
+  Lock lock(mutex_);
+  reading_ = true;
+  if (take_unread(chunk)) return Next::chunk;
+  if (ended_) {
+    throw_if_failed();
+    return Next::end;
+  }
+  if (pumping_) return Next::pending;
+  acquire_pump(lock);
+  Taken taken = take(chunk);
+  if (taken.what == Next::chunk && is_heard(chunk)) {
+    hand_over([this, chunk] { tell(chunk); });
+    return Next::chunk;
+  }
+  if (taken.what == Next::end && has_listeners()) {
+    hand_over([this, error = std::move(taken.error)] { finish(error); });
+    return Next::pending;
+  }
+  if (taken.what == Next::end) finish(std::move(taken.error));
+  lock.lock();
+  release_pump(lock);
+  if (taken.what == Next::end) throw_if_failed();
+  return taken.what;
+}
+
+bool Generation::when_ready(std::function<void()> wake) {
+  refuse_after_fork();
+  Lock lock(mutex_);
+  if (!unread_.empty() || ended_) return false;
+  wake_ = std::move(wake);
+  wake_on_release_ = pumping_;
+  if (pumping_) return true;
+  acquire_pump(lock);
+  const bool armed = stream_->when_ready([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->wake_reader();
+  });
+  lock.lock();
+  if (!armed) wake = std::exchange(wake_, nullptr);  // destroyed by this thread
+  release_pump(lock);
+  return armed;
+}
+
+Result Generation::wait(std::optional<Instant> until) {
+  refuse_after_fork();
+  const Instant last = until.value_or(Instant::max());
+  Lock lock(mutex_);
+  while (!ended_) {
+    if (std::chrono::steady_clock::now() >= last)
+      throw Error(Errc::timeout, std::string(backend_->provider()) + ": no whole answer yet");
+    if (pumping_) {
+      if (until)
+        changed_.wait_until(lock, last);
+      else
+        changed_.wait(lock);
+      continue;
+    }
+    acquire_pump(lock);
+    Chunk chunk;
+    while (advance(chunk, last) == Next::chunk) keep_for_reader(std::move(chunk));
+    lock.lock();
+    release_pump(lock);
+  }
+  throw_if_failed();
+  return Result(reply_, scope(), effort_.times);
+}
+
+void Generation::cancel(CancelReason reason) noexcept {
+  if (fork_mark_.inherited()) return;
+  {
+    Lock lock(mutex_);
+    if (ended_ || reason_ != CancelReason::none) return;
+    reason_ = reason;
+  }
+  stop_.request_stop();
+  if (!has_listeners()) return;  // whoever reads next, or lets go, finds the end
+  post([self = shared_from_this()] { self->pump_to_end(); });
+}
+
+void Generation::abandon() noexcept {
+  if (fork_mark_.inherited() || done()) return;
+  if (has_listeners()) return cancel(CancelReason::consumer);
+  Lock lock(mutex_);
+  if (ended_ || pumping_) return;  // it is being ended
+  reason_ = CancelReason::consumer;
+  acquire_pump(lock);
+  finish(Error(Errc::cancelled, "nobody reads it"));
+  lock.lock();
+  release_pump(lock);
+}
+
+bool Generation::done() const noexcept {
+  if (fork_mark_.inherited()) return true;
+  Lock lock(mutex_);
+  return ended_;
+}
+
+std::string Generation::partial_text() const {
+  refuse_after_fork();
+  Lock lock(mutex_);
+  return reply_->text;
+}
+
+void Generation::refuse_after_fork() const {
+  if (fork_mark_.inherited())
+    throw Error(Errc::after_fork, "this answer belongs to the parent process: make a new Runtime");
+}
+
+// Takes one thing from the stream, and folds it into the reply.
+Generation::Taken Generation::take(Chunk& chunk) {
+  Taken taken;
+  try {
+    taken.what = stream_->try_next(chunk);
+  } catch (...) {
+    return {.what = Next::end, .error = as_error(backend_->provider())};
+  }
+  if (taken.what != Next::chunk) return taken;
+  Lock lock(mutex_);
+  if (const auto* notice = std::get_if<Notice>(&chunk.what)) {
+    if (notice->kind == Notice::Kind::retry) ++effort_.retries;
+    return taken;
+  }
+  ++effort_.chunks;
+  Times& times = effort_.times;
+  if (times.first_chunk == Instant{}) times.first_chunk = chunk.at;
+  if (times.first_content == Instant{} && is_content(chunk)) times.first_content = chunk.at;
+  add(*reply_, chunk);
+  return taken;
+}
+
+// For a thread that may block: the next chunk, with its event told; pending only after `until`; or
+// the end, with that told.
+Next Generation::advance(Chunk& chunk, Instant until) {
+  for (;;) {
+    Taken taken = take(chunk);
+    if (taken.what == Next::chunk && is_heard(chunk)) tell(chunk);
+    if (taken.what == Next::end) finish(std::move(taken.error));
+    if (taken.what != Next::pending) return taken.what;
+    if (std::chrono::steady_clock::now() >= until) return Next::pending;
+    stream_->wait(until);
+  }
+}
+
+bool Generation::is_heard(const Chunk& chunk) const noexcept {
+  const Hooks& hooks = operation_.hooks();
+  if (const auto* notice = std::get_if<Notice>(&chunk.what))
+    return notice->kind == Notice::Kind::retry ? hooks.wanted<GenerationRetry>()
+                                               : hooks.wanted<Diagnostic>();
+  return hooks.wanted<GenerationEvent>();
+}
+
+void Generation::tell(const Chunk& chunk) const {
+  const Hooks& hooks = operation_.hooks();
+  const auto* notice = std::get_if<Notice>(&chunk.what);
+  if (!notice)
+    hooks.tell(GenerationEvent{.scope = scope(),
+                               .chunk = std::make_shared<const Chunk>(chunk),
+                               .index = effort_.chunks - 1});
+  else if (notice->kind == Notice::Kind::retry)
+    hooks.tell(GenerationRetry{.scope = scope(), .at = chunk.at, .notice = *notice});
+  else
+    hooks.tell(Diagnostic{.scope = scope(), .notice = *notice});
+}
+
+// Tells the end, and only then lets readers see it.
+void Generation::finish(std::optional<Error> error) {
+  const StreamTimes times = stream_->times();
+  Ending ending;
+  Effort effort;
+  {
+    Lock lock(mutex_);
+    ending = ending_of(error);
+    effort_.times.sent = times.sent;
+    effort_.times.paused = times.paused;
+    effort_.times.ended =
+        times.ended == Instant{} ? std::chrono::steady_clock::now() : times.ended;
+    ending.at = effort_.times.ended;
+    effort = effort_;
+  }
+  const std::shared_ptr<const Reply> reply = reply_;  // grows no more: this thread has the pump
+  if (const auto block = operation_.end(ending, {.reply = reply, .effort = effort})) {
+    ending = ended_with(blocked_error(*block));
+    ending.at = effort.times.ended;
+  }
+  if (on_end_) on_end_(ending, reply);
+  on_end_ = nullptr;
+  caller_stop_.reset();
+  Lock lock(mutex_);
+  if (ending.outcome != Outcome::ok) error_ = error_for_reader(ending, reply->text);
+  ended_ = true;
+}
+
+Ending Generation::ending_of(const std::optional<Error>& error) const {
+  if (!error) return ended_ok();  // even if a cancel came too late
+  return ended_with(*error, reason_ == CancelReason::none ? CancelReason::caller : reason_);
+}
+
+Error Generation::error_for_reader(const Ending& ending, const std::string& partial_text) const {
+  if (ending.error) return ending.error->with_partial_text(partial_text);
+  const std::string provider(backend_->provider());
+  const Error error =
+      ending.reason == CancelReason::shutdown
+          ? Error(Errc::shutdown, provider + ": the Runtime ended before the answer was whole")
+          : Error(Errc::cancelled, provider + ": cancelled by " +
+                                       std::string(to_string(ending.reason)));
+  return error.with_partial_text(partial_text);
+}
+
+// On a worker, after a cancel: what had arrived is kept for a reader, then the end is told.
+void Generation::pump_to_end() {
+  Lock lock(mutex_);
+  if (ended_ || pumping_) return;  // whoever has the pump comes to the end, or calls this again
+  acquire_pump(lock);
+  Chunk chunk;
+  while (advance(chunk, Instant::max()) == Next::chunk) keep_for_reader(std::move(chunk));
+  lock.lock();
+  release_pump(lock);
+}
+
+void Generation::keep_for_reader(Chunk chunk) {
+  Lock lock(mutex_);
+  if (!reading_) return;
+  unread_.push_back(std::move(chunk));
+  changed_.notify_all();
+}
+
+bool Generation::take_unread(Chunk& chunk) {
+  if (unread_.empty()) return false;
+  chunk = std::move(unread_.front());
+  unread_.pop_front();
+  return true;
+}
+
+// Takes the pump and leaves the mutex.
+void Generation::acquire_pump(Lock& lock) noexcept {
+  pumping_ = true;
+  lock.unlock();
+}
+
+// Lets the pump go, with the mutex held before and after.
+void Generation::release_pump(Lock& lock) {
+  pumping_ = false;
+  changed_.notify_all();
+  const bool wake = wake_ && (wake_on_release_ || ended_ || !unread_.empty());
+  const bool unfinished = reason_ != CancelReason::none && !ended_ && has_listeners();
+  if (!wake && !unfinished) return;
+  lock.unlock();
+  if (unfinished) post([self = shared_from_this()] { self->pump_to_end(); });
+  if (wake) wake_reader();
+  lock.lock();
+}
+
+void Generation::throw_if_failed() const {
+  if (error_) throw *error_;
+}
+
+// Whether the end makes plugin code run.
+bool Generation::has_listeners() const noexcept {
+  const Hooks& hooks = operation_.hooks();
+  return Closing<GenerationPreCall>::wanted(hooks) || Closing<ComponentPreExecute>::wanted(hooks) ||
+         Closing<SessionPreInit>::wanted(hooks);
+}
+
+// Gives the pump to a worker, which does `work` and lets it go. Called with the mutex free.
+void Generation::hand_over(std::function<void()> work) {
+  post([self = shared_from_this(), work = std::move(work)] {
+    work();
+    Lock lock(self->mutex_);
+    self->release_pump(lock);
+  });
+}
+
+// On a worker; or here, where there is none or the Runtime is gone: nobody else would do it.
+void Generation::post(const std::function<void()>& task) {
+  Workers* workers = operation_.hooks().workers();
+  if (!workers || !workers->post(task)) task();
+}
+
+void Generation::wake_reader() {
+  std::function<void()> wake;
+  {
+    Lock lock(mutex_);
+    wake = std::exchange(wake_, nullptr);
+  }
+  if (wake) wake();
+}
+
+}  // namespace mellea

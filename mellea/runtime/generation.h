@@ -1,0 +1,122 @@
+// One request to a model and its reply, with its events: the place where hooks and backends meet.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "mellea/backends/backend.h"
+#include "mellea/core/fork.h"
+#include "mellea/runtime/operation.h"
+#include "mellea/runtime/result.h"
+
+namespace mellea {
+
+struct GenerationOptions {
+  std::shared_ptr<Backend> backend{};
+  Hooks hooks{};
+  Scope parent{};
+  Request request{};
+  std::string_view component{};  // class name of what is said; static lifetime
+  std::shared_ptr<const std::string> conversation{};
+  std::size_t context_size = 0;
+  std::stop_token stop{};
+  // Called once, when the generation has been announced as ended: on the thread that waits for it,
+  // or on a worker. Not called if start() throws. Must not throw.
+  std::function<void(const Ending&, const std::shared_ptr<const Reply>&)> on_end{};
+};
+
+// Exactly one thread at a time holds the pump: it takes chunks from the backend's stream, tells the
+// events that they cause, and tells the end. A thread that blocks for the generation takes the pump
+// and runs plugin code; one that may not block hands the pump to a worker as soon as there is
+// something to tell. So events of one generation are in order, whoever reads.
+//
+// Any thread may call anything.
+class Generation : public std::enable_shared_from_this<Generation> {
+ public:
+  // Tells the opening event and sends the request. Throws Error, with all events told, if it was
+  // blocked or could not be sent.
+  static std::shared_ptr<Generation> start(GenerationOptions options);
+  Generation(const Generation&) = delete;
+  Generation& operator=(const Generation&) = delete;
+
+  // Blocks for the next chunk; nothing at the end. Throws the Error of a generation that failed.
+  std::optional<Chunk> next();
+  // Never blocks and runs no plugin code.
+  Next try_next(Chunk& chunk);
+  [[nodiscard]] bool when_ready(std::function<void()> wake);
+  // Blocks until the end, or `until`: then Errc::timeout, and the generation goes on.
+  Result wait(std::optional<Instant> until);
+
+  // The first reason stays. The end is told by whoever waits, or else by a worker.
+  void cancel(CancelReason reason) noexcept;
+  // Nobody will read: cancels, if it is not over, and lets a worker tell the end.
+  void abandon() noexcept;
+
+  bool done() const noexcept;
+  std::string partial_text() const;
+  const Scope& scope() const noexcept { return operation_.scope(); }
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+  // What came out of the stream: a chunk, nothing yet, or the end, which may be a failure.
+  struct Taken {
+    Next what = Next::pending;
+    std::optional<Error> error{};  // with Next::end
+  };
+
+  explicit Generation(GenerationOptions options);
+  void send();
+  void refuse_after_fork() const;
+
+  // For whoever holds the pump, with mutex_ free.
+  Taken take(Chunk& chunk);
+  Next advance(Chunk& chunk, Instant until);
+  void tell(const Chunk& chunk) const;
+  void finish(std::optional<Error> error);
+  void pump_to_end();
+  void keep_for_reader(Chunk chunk);
+
+  // With mutex_ held.
+  bool take_unread(Chunk& chunk);
+  void acquire_pump(Lock& lock) noexcept;
+  void release_pump(Lock& lock);
+  void throw_if_failed() const;
+
+  bool is_heard(const Chunk& chunk) const noexcept;
+  bool has_listeners() const noexcept;
+  void hand_over(std::function<void()> work);
+  void post(const std::function<void()>& task);
+  void wake_reader();
+  Ending ending_of(const std::optional<Error>& error) const;
+  Error error_for_reader(const Ending& ending, const std::string& partial_text) const;
+
+  const ForkMark fork_mark_;
+  const std::shared_ptr<Backend> backend_;
+  std::function<void(const Ending&, const std::shared_ptr<const Reply>&)> on_end_;
+  Operation<GenerationPreCall> operation_;  // ended by finish(), or by start() where that throws
+  std::stop_source stop_;
+  std::unique_ptr<ReplyStream> stream_;  // used by whoever holds the pump
+  std::optional<std::stop_callback<std::function<void()>>> caller_stop_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;  // the pump is free, there is a chunk to read, or it is over
+  // All below: guarded by mutex_.
+  bool pumping_ = true;           // by start(), at first
+  bool reading_ = false;          // somebody wants the chunks
+  bool wake_on_release_ = false;  // wake_ waits for the pump, not for the stream
+  bool ended_ = false;            // then nothing here changes
+  CancelReason reason_ = CancelReason::none;
+  std::deque<Chunk> unread_;        // came while somebody else than the reader pumped
+  std::function<void()> wake_;      // null: nobody waits to be woken
+  const std::shared_ptr<Reply> reply_ = std::make_shared<Reply>();  // grows until ended_
+  Effort effort_;
+  std::optional<Error> error_;      // what reading throws
+};
+
+}  // namespace mellea

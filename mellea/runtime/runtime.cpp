@@ -1,0 +1,147 @@
+#include "mellea/runtime/runtime.h"
+
+#include <utility>
+#include <vector>
+
+#include "mellea/runtime/session_state.h"
+
+namespace mellea {
+namespace {
+
+// Gives diagnostics to a function of the user.
+class DiagnosticRelay : public Plugin {
+ public:
+  explicit DiagnosticRelay(std::function<void(const Notice&)> hear) : hear_(std::move(hear)) {}
+  std::string_view name() const override { return "on_diagnostic"; }
+  void subscribe(Subscriber& hooks) override {
+    hooks.observe<Diagnostic>([this](const Diagnostic& event) { hear_(event.notice); });
+  }
+
+ private:
+  std::function<void(const Notice&)> hear_;
+};
+
+Plugins all_plugins(const RuntimeOptions& options) {
+  Plugins all = options.plugins;
+  if (options.on_diagnostic)
+    all.push_back(std::make_shared<DiagnosticRelay>(options.on_diagnostic));
+  return all;
+}
+
+}  // namespace
+
+RuntimeState::RuntimeState(RuntimeOptions given)
+    : options(std::move(given)),
+      workers(std::make_shared<Workers>(Workers::Options{.most = options.workers})),
+      hooks(all_plugins(options), workers) {}
+
+void RuntimeState::refuse_if_over() const {
+  if (fork_mark.inherited())
+    throw Error(Errc::after_fork,
+                "this Runtime belongs to the parent process: make a new one after fork()");
+  std::lock_guard lock(mutex);
+  if (over) throw Error(Errc::shutdown, "the Runtime has ended");
+}
+
+std::shared_ptr<Network> RuntimeState::shared_network() {
+  std::lock_guard lock(mutex);
+  // What the loop thread tells is passed on by a worker: it runs no plugin code itself.
+  if (!network)
+    network = make_network([told = hooks, on = std::weak_ptr(workers)](const Notice& notice) {
+      if (const auto some = on.lock())
+        some->post([told, notice] { told.report(Scope(), notice); });
+    });
+  return network;
+}
+
+void RuntimeState::add(const std::shared_ptr<SessionState>& session) {
+  std::lock_guard lock(mutex);
+  sessions.emplace(session.get(), session);
+}
+
+void RuntimeState::remove(const SessionState* session) noexcept {
+  {
+    std::lock_guard lock(mutex);
+    sessions.erase(session);
+  }
+  session_ended.notify_all();
+}
+
+void RuntimeState::shut_down() {
+  const Instant until = std::chrono::steady_clock::now() + options.shutdown;
+  std::unique_lock lock(mutex);
+  over = true;
+  const auto open = sessions;
+  lock.unlock();
+  for (const auto& [key, weak] : open)
+    if (const auto session = weak.lock())
+      session->close(CancelReason::shutdown, SessionState::Teller::worker);
+  lock.lock();
+  session_ended.wait_until(lock, until, [&] { return sessions.empty(); });
+  const std::shared_ptr<Network> last = network;
+  lock.unlock();
+  if (!workers->stop(until) && options.on_diagnostic)
+    options.on_diagnostic(
+        {.kind = Notice::Kind::left_behind,
+         .text = "a handler had not returned when the Runtime ended: it is left behind"});
+  if (last) stop(*last);
+}
+
+Runtime::Runtime(RuntimeOptions options) : state_(std::make_shared<RuntimeState>(std::move(options))) {}
+
+Runtime::~Runtime() {
+  if (!state_->fork_mark.inherited())
+    state_->shut_down();
+  else
+    new std::shared_ptr<RuntimeState>(std::move(state_));  // its threads are not in this process
+}
+
+Session Runtime::start_session(BackendOptions backend, SessionOptions options) {
+  state_->refuse_if_over();
+  return start_session(this->backend(backend), backend.model, std::move(options));
+}
+
+Session Runtime::start_session(std::shared_ptr<Backend> backend, std::string model,
+                               SessionOptions options) {
+  state_->refuse_if_over();
+  if (model.empty())
+    throw Error(Errc::invalid_request,
+                std::string(backend->provider()) + ": no model given: name one");
+  const Hooks hooks = state_->hooks.with(options.plugins);
+  Labels labels = std::move(options.labels);
+  labels.insert(state_->options.labels.begin(), state_->options.labels.end());
+  SessionParts parts{.runtime = state_,
+                     .backend = std::move(backend),
+                     .hooks = hooks,
+                     .origin = origin_of_call(hooks, Scope(), options.origin)};
+  SessionPreInit opening{
+      .scope = Scope::root(Kind::session,
+                           {.labels = std::move(labels), .origin = parts.origin}),
+      .at = std::chrono::steady_clock::now(),
+      .backend = parts.backend->provider(),
+      .context = options.context.kind(),
+      .span = options.span,
+      .model = std::move(model),
+      .options = std::move(options.options)};
+  const auto session = std::make_shared<SessionState>(std::move(parts), std::move(opening),
+                                                        std::move(options));
+  if (const auto& block = session->operation.block()) {
+    const Error error = blocked_error(*block);
+    session->operation.end(ended_with(error), {.context = session->context});
+    throw error;
+  }
+  state_->add(session);
+  if (hooks.wanted<SessionPostInit>())
+    hooks.tell(SessionPostInit{.opening = session->operation.opening()});
+  return Session(session, std::make_shared<const SessionHandle>(session), hooks,
+                 session->operation.scope());
+}
+
+std::shared_ptr<Backend> Runtime::backend(const BackendOptions& options) {
+  state_->refuse_if_over();
+  return make_backend(options, state_->shared_network());
+}
+
+bool Runtime::drain(Instant until) { return state_->workers->drain(until); }
+
+}  // namespace mellea

@@ -1,0 +1,285 @@
+#include "mellea/runtime/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "mellea/runtime/output_state.h"
+#include "mellea/runtime/session_state.h"
+
+namespace mellea {
+namespace {
+
+Request request_for(const ComponentPreExecute& action, const std::string& model,
+                    const CallOptions& options) {
+  Request request{.model = model,
+                  .messages = action.context.view(),
+                  .options = *action.options,
+                  .tools = action.tools,
+                  .tool_choice = options.tool_choice,
+                  .format = action.format,
+                  .stream = options.stream,
+                  .limits = options.limits};
+  if (!options.system.empty())
+    request.messages.insert(request.messages.begin(),
+                            Message{.role = Message::Role::system, .text = options.system});
+  request.messages.push_back(*action.action);
+  return request;
+}
+
+// A call that is to end at an instant has a limit on its whole.
+void apply_deadline(Limits& limits, std::optional<Instant> until) {
+  if (!until) return;
+  const auto left = std::max(std::chrono::ceil<std::chrono::milliseconds>(
+                                 *until - std::chrono::steady_clock::now()),
+                             std::chrono::milliseconds(1));
+  if (limits.whole.count() == 0 || left < limits.whole) limits.whole = left;
+}
+
+Message said_by_model(const Reply& reply) {
+  return {.role = Message::Role::assistant,
+          .text = reply.text,
+          .tool_calls = reply.tool_calls,
+          .thinking = reply.thinking};
+}
+
+}  // namespace
+
+std::shared_ptr<const Origin> origin_of_call(const Hooks& hooks, const Scope& scope,
+                                             const std::shared_ptr<const Origin>& given) {
+  std::shared_ptr<const Origin> origin = given;
+  if (hooks.wanted<CallBegin>()) {
+    CallBegin event{.scope = scope, .origin = given};
+    (void)hooks.decide(event);  // can't be stopped
+    hooks.tell(event);
+    origin = event.origin;
+  }
+  return origin && TraceRef::from_traceparent(origin->traceparent) ? origin : nullptr;
+}
+
+// The session's own state
+
+SessionState::SessionState(SessionParts made_of, SessionPreInit opening, SessionOptions given)
+    : parts(std::move(made_of)),
+      origin(parts.origin),
+      operation(parts.hooks, std::move(opening)),
+      model(operation.opening()->model),
+      options(*operation.opening()->options),
+      context(std::move(given.context)),
+      conversation(std::make_shared<const std::string>(
+          given.conversation.empty() ? operation.scope().id().text()
+                                     : std::move(given.conversation))) {}
+
+void SessionState::refuse_if_over() const {
+  if (fork_mark.inherited())
+    throw Error(Errc::after_fork,
+                "this session belongs to the parent process: make a new Runtime");
+  if (closed) throw Error(Errc::shutdown, "the session has ended");
+}
+
+SessionState::RunningCall::RunningCall(std::shared_ptr<SessionState> session)
+    : session_(std::move(session)) {
+  if (session_->fork_mark.inherited()) session_->refuse_if_over();
+  std::lock_guard lock(session_->mutex);
+  session_->refuse_if_over();
+  ++session_->running;
+}
+
+SessionState::RunningCall::~RunningCall() {
+  {
+    std::lock_guard lock(session_->mutex);
+    --session_->running;
+    session_->generations.erase(generation_);
+  }
+  session_->tell_end_if_idle(Teller::worker);
+}
+
+void SessionState::RunningCall::runs(const std::shared_ptr<Generation>& generation) {
+  CancelReason reason{};
+  {
+    std::lock_guard lock(session_->mutex);
+    generation_ = generation.get();
+    session_->generations.emplace(generation_, generation);
+    reason = session_->cancelled;
+  }
+  if (reason != CancelReason::none) generation->cancel(reason);
+}
+
+void SessionState::add_turn(Message said, const Reply& reply) {
+  std::lock_guard lock(mutex);
+  ++interactions;
+  if (context.kind() == Context::Kind::chat)
+    context = context.add(std::move(said)).add(said_by_model(reply));
+}
+
+void SessionState::close(CancelReason reason, Teller teller) noexcept {
+  std::map<const Generation*, std::weak_ptr<Generation>> cut_off;
+  {
+    std::lock_guard lock(mutex);
+    closed = true;
+    if (reason != CancelReason::none && running > 0 && cancelled == CancelReason::none) {
+      cancelled = reason;
+      cut_off = generations;
+    }
+  }
+  for (const auto& [key, weak] : cut_off)
+    if (const auto generation = weak.lock()) generation->cancel(reason);
+  tell_end_if_idle(teller);
+}
+
+void SessionState::tell_end_if_idle(Teller teller) noexcept {
+  {
+    std::lock_guard lock(mutex);
+    if (!closed || running > 0 || std::exchange(told, true)) return;
+  }
+  const bool heard = Closing<SessionPreInit>::wanted(parts.hooks);
+  if (teller == Teller::worker && heard &&
+      parts.runtime->workers->post([self = shared_from_this()] { self->tell_end(); }))
+    return;
+  tell_end();
+}
+
+void SessionState::tell_end() noexcept {
+  const Ending ending = cancelled == CancelReason::none ? ended_ok() : ended_cancelled(cancelled);
+  operation.end(ending, {.context = context, .interactions = interactions});
+  parts.runtime->remove(this);
+}
+
+SessionHandle::~SessionHandle() {
+  if (!session_->fork_mark.inherited())
+    session_->close(CancelReason::none, SessionState::Teller::worker);
+  else
+    new std::shared_ptr<SessionState>(std::move(session_));  // its mutex may be held for ever in here
+}
+
+// The session as users have it
+
+Session::Session(std::shared_ptr<SessionState> state, std::shared_ptr<const SessionHandle> handle, Hooks hooks,
+                 Scope parent)
+    : state_(std::move(state)),
+      handle_(std::move(handle)),
+      hooks_(std::move(hooks)),
+      parent_(std::move(parent)) {}
+
+Result Session::instruct(std::string description, CallOptions options) {
+  return start_instruct(std::move(description), std::move(options)).wait();
+}
+
+Result Session::chat(std::string text, CallOptions options) {
+  return start_chat(std::move(text), std::move(options)).wait();
+}
+
+Result Session::chat(Message message, CallOptions options) {
+  return start_chat(std::move(message), std::move(options)).wait();
+}
+
+Output Session::start_instruct(std::string description, CallOptions options) {
+  return start("Instruction", Message{.text = std::move(description)}, std::move(options));
+}
+
+Output Session::start_chat(std::string text, CallOptions options) {
+  return start_chat(Message{.text = std::move(text)}, std::move(options));
+}
+
+Output Session::start_chat(Message message, CallOptions options) {
+  return start("Message", std::move(message), std::move(options));
+}
+
+Output Session::start(std::string_view component, Message message, CallOptions options) {
+  auto running = std::make_shared<SessionState::RunningCall>(state_);
+  std::shared_ptr<const Origin> origin = origin_of_call(hooks_, parent_, options.origin);
+  // A session may live for days: what began it is not the parent of all that it does.
+  if (origin && state_->origin && !options.origin && *origin == *state_->origin) origin = nullptr;
+
+  Context before = Context::simple();
+  std::shared_ptr<const std::string> conversation;
+  {
+    std::lock_guard lock(state_->mutex);
+    before = state_->context;
+    conversation = state_->conversation;
+  }
+  auto action = std::make_shared<Operation<ComponentPreExecute>>(
+      hooks_,
+      ComponentPreExecute{
+          .scope = parent_.child(Kind::action, {.labels = std::move(options.labels),
+                                                .origin = std::move(origin)}),
+          .at = std::chrono::steady_clock::now(),
+          .component = component,
+          .action = std::make_shared<const Message>(std::move(message)),
+          .context = before,
+          .conversation = conversation,
+          .options = merged(options.options, state_->options),
+          .format = std::move(options.format),
+          .tools = std::move(options.tools)});
+  try {
+    if (action->block()) throw blocked_error(*action->block());
+    const ComponentPreExecute& opening = *action->opening();
+    apply_deadline(options.limits, options.until);
+    Request request = request_for(opening, state_->model, options);
+    const std::size_t context_size = request.messages.size() - 1;
+    const auto generation = Generation::start(
+        {.backend = state_->parts.backend,
+         .hooks = hooks_,
+         .parent = action->scope(),
+         .request = std::move(request),
+         .component = component,
+         .conversation = std::move(conversation),
+         .context_size = context_size,
+         .stop = options.stop,
+         .on_end = [action, running, session = state_](const Ending& ending,
+                                                       const std::shared_ptr<const Reply>& reply) {
+           if (ending.outcome == Outcome::ok)
+             session->add_turn(*action->opening()->action, *reply);
+           Context after = Context::simple();
+           {
+             std::lock_guard lock(session->mutex);
+             after = session->context;
+           }
+           action->end(ending, {.reply = reply, .generations = 1, .context = std::move(after)});
+         }});
+    running->runs(generation);
+    return Output(std::make_shared<OutputState>(generation));
+  } catch (const Error& error) {
+    action->end(ended_with(error), {.context = std::move(before)});
+    throw;
+  }
+}
+
+Session Session::with(const Plugins& more) const {
+  return Session(state_, handle_, hooks_.with(more), parent_);
+}
+
+Session Session::with(const Labels& more) const {
+  return Session(state_, handle_, hooks_, parent_.labelled(more));
+}
+
+Session Session::within(const Call& call) const {
+  return Session(state_, handle_, hooks_, call.scope);
+}
+
+void Session::reset() {
+  Context previous = Context::simple();
+  {
+    std::lock_guard lock(state_->mutex);
+    state_->refuse_if_over();
+    previous = std::exchange(state_->context, state_->context.cleared());
+    state_->conversation = std::make_shared<const std::string>(Id::random().text());
+  }
+  if (hooks_.wanted<SessionReset>())
+    hooks_.tell(SessionReset{.scope = parent_, .previous = std::move(previous)});
+}
+
+Context Session::context() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->context;
+}
+
+const std::string& Session::model() const noexcept { return state_->model; }
+
+const Scope& Session::scope() const noexcept { return parent_; }
+
+void Session::end() {
+  if (state_->fork_mark.inherited()) return;
+  state_->close(CancelReason::parent, SessionState::Teller::this_thread);
+}
+
+}  // namespace mellea

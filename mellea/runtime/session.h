@@ -1,0 +1,95 @@
+// A conversation with one model.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "mellea/core/chat.h"
+#include "mellea/core/context.h"
+#include "mellea/hooks/hook.h"
+#include "mellea/runtime/output.h"
+#include "mellea/runtime/result.h"
+
+namespace mellea {
+
+struct SessionState;
+class SessionHandle;
+
+struct CallOptions {
+  ModelOptions options{};         // win over those of the session
+  std::vector<ToolSpec> tools{};  // what the model may ask for; see Result::tool_calls()
+  ToolChoice tool_choice{};
+  std::optional<Format> format{};
+  std::string system{};  // said before all else; empty: nothing
+  bool stream = false;
+  std::optional<Instant> until{};  // then it fails with Errc::timeout
+  Limits limits{};
+  std::stop_token stop{};  // cancels (CancelReason::caller)
+  Labels labels{};
+  std::shared_ptr<const Origin> origin{};  // wins over what plugins find in the thread
+};
+
+// Given to tools, validators and callbacks: where they run. Session::within() puts a call below it.
+struct Call {
+  const Scope& scope;
+  std::stop_token stop;
+};
+
+// A handle; copies are the same session, which ends when end() is called or its last handle and the
+// last call in flight are gone. Any thread may call anything: each call reads the context it finds
+// and adds its turn when it has ended well, in the order of the ends.
+//
+// Every call throws Errc::shutdown once the session or its Runtime has ended, and Errc::after_fork
+// in a child of fork().
+class Session {
+ public:
+  // Block; what runs is cancelled by `stop`, ended by `until`. Throw Error, with the text that had
+  // arrived.
+  Result instruct(std::string description, CallOptions options = {});
+  Result chat(std::string text, CallOptions options = {});
+  Result chat(Message message, CallOptions options = {});
+
+  // Block only for what plugins do before the request is sent.
+  Output start_instruct(std::string description, CallOptions options = {});
+  Output start_chat(std::string text, CallOptions options = {});
+  Output start_chat(Message message, CallOptions options = {});
+
+  Session with(const Plugins& more) const;  // the same session, more plugins
+  Session with(const Labels& more) const;   // the same session, more labels
+  Session within(const Call& call) const;   // the same session, below `call`
+
+  // Forgets what was said; from now on under another conversation id.
+  void reset();
+  Context context() const;
+  const std::string& model() const noexcept;
+  const Scope& scope() const noexcept;  // of the session, or what within() was given
+  // Cancels what runs (CancelReason::parent), tells the end, and returns when it is told or some
+  // other thread is about to. A later call throws. The last handle's destructor ends it too, without
+  // cancelling anything, and leaves the telling to a worker.
+  void end();
+
+ private:
+  friend class Runtime;
+  Session(std::shared_ptr<SessionState> state, std::shared_ptr<const SessionHandle> handle,
+          Hooks hooks, Scope parent);
+  Output start(std::string_view component, Message message, CallOptions options);
+
+  std::shared_ptr<SessionState> state_;
+  std::shared_ptr<const SessionHandle> handle_;
+  Hooks hooks_;
+  Scope parent_;
+};
+
+struct SessionOptions {
+  Plugins plugins{};  // hear this session only
+  Labels labels{};
+  ModelOptions options{};
+  Context context = Context::simple();  // chat: each call sees the turns before it
+  bool span = true;                     // false: its calls are roots of their own
+  std::string conversation{};           // its id; empty: the session's
+  std::shared_ptr<const Origin> origin{};  // wins over what plugins find in the thread
+};
+
+}  // namespace mellea

@@ -1,0 +1,112 @@
+// What the handles of one Session share, and what all sessions of a Runtime do; for session.cpp and
+// runtime.cpp.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "mellea/core/fork.h"
+#include "mellea/runtime/generation.h"
+#include "mellea/runtime/operation.h"
+#include "mellea/runtime/runtime.h"
+
+namespace mellea {
+
+struct SessionState;
+
+struct RuntimeState {
+  explicit RuntimeState(RuntimeOptions given);
+
+  // Throws Errc::shutdown, after_fork.
+  void refuse_if_over() const;
+  std::shared_ptr<Network> shared_network();
+  void add(const std::shared_ptr<SessionState>& session);
+  void remove(const SessionState* session) noexcept;
+  void shut_down();
+
+  const RuntimeOptions options;
+  const std::shared_ptr<Workers> workers;
+  const Hooks hooks;
+  const ForkMark fork_mark{};
+
+  mutable std::mutex mutex;
+  std::condition_variable session_ended;
+  bool over = false;                  // guarded by mutex
+  std::shared_ptr<Network> network;   // guarded by mutex; null until somebody needs it
+  std::map<const SessionState*, std::weak_ptr<SessionState>> sessions;  // guarded by mutex
+};
+
+struct SessionParts {
+  std::shared_ptr<RuntimeState> runtime{};
+  std::shared_ptr<Backend> backend{};
+  Hooks hooks{};
+  std::shared_ptr<const Origin> origin{};
+};
+
+struct SessionState : std::enable_shared_from_this<SessionState> {
+  SessionState(SessionParts parts, SessionPreInit opening, SessionOptions options);
+
+  // One call in flight; the session ends after it.
+  class RunningCall {
+   public:
+    explicit RunningCall(std::shared_ptr<SessionState> session);  // throws if the session is over
+    ~RunningCall();
+    RunningCall(const RunningCall&) = delete;
+    RunningCall& operator=(const RunningCall&) = delete;
+
+    void runs(const std::shared_ptr<Generation>& generation);
+
+   private:
+    const std::shared_ptr<SessionState> session_;
+    const Generation* generation_ = nullptr;  // null until one runs
+  };
+
+  enum class Teller { this_thread, worker };
+
+  void refuse_if_over() const;  // with mutex held
+  void add_turn(Message said, const Reply& reply);
+  // No more calls; cancels those that run unless `reason` is none. The end is told when none runs.
+  void close(CancelReason reason, Teller teller) noexcept;
+  void tell_end_if_idle(Teller teller) noexcept;
+  void tell_end() noexcept;
+
+  const SessionParts parts;
+  const std::shared_ptr<const Origin> origin;  // where the caller was when it started
+  const ForkMark fork_mark{};
+  Operation<SessionPreInit> operation;  // used by start_session, then by tell_end
+  const std::string model;
+  const ModelOptions options;
+
+  mutable std::mutex mutex;
+  // All below: guarded by mutex.
+  Context context;
+  std::shared_ptr<const std::string> conversation;  // never null
+  int interactions = 0;
+  int running = 0;
+  std::map<const Generation*, std::weak_ptr<Generation>> generations;  // some of those that run
+  bool closed = false;
+  bool told = false;                              // or about to be
+  CancelReason cancelled = CancelReason::none;    // why calls were cut off at the end
+};
+
+// Ends the session when the last copy of the handle goes.
+class SessionHandle {
+ public:
+  explicit SessionHandle(std::shared_ptr<SessionState> session) : session_(std::move(session)) {}
+  ~SessionHandle();
+  SessionHandle(const SessionHandle&) = delete;
+  SessionHandle& operator=(const SessionHandle&) = delete;
+
+ private:
+  std::shared_ptr<SessionState> session_;
+};
+
+// Where the caller is in its own trace: what it says itself, else what a plugin finds in the thread.
+// Null if it is nowhere.
+std::shared_ptr<const Origin> origin_of_call(const Hooks& hooks, const Scope& scope,
+                                             const std::shared_ptr<const Origin>& given);
+
+}  // namespace mellea
