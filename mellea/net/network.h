@@ -19,10 +19,10 @@ struct HttpRequest {
   Headers headers{};
   std::shared_ptr<const std::string> body{};  // shared, so that a retry copies nothing; null: none
   Limits limits{};
-  Instant until{};                        // the end of it all, beside limits.whole; zero: none
-  std::chrono::milliseconds delay{0};     // before it is sent; no thread waits meanwhile
-  std::size_t max_body = 256U << 20U;     // bytes; a longer answer is an error
-  std::string ca_file{};                  // PEM; empty: the system's certificates
+  Instant until{};                     // the end of it all, beside limits.whole; zero: none
+  std::chrono::milliseconds delay{0};  // before it is sent; no thread waits meanwhile
+  std::size_t max_body = 256U << 20U;  // bytes; a longer answer is an error
+  std::string ca_file{};               // PEM; empty: the system's certificates
 };
 
 struct HttpHead {
@@ -49,11 +49,11 @@ class HttpExchange {
   HttpExchange(const HttpExchange&) = delete;
   HttpExchange& operator=(const HttpExchange&) = delete;
 
-  // Never blocks. First the head, once; then bytes as they arrived; then end. Throws Error, again at
-  // each call, after what had arrived before the failure was given out: Errc::transport_error,
+  // Never blocks. First the head, once; then bytes as they arrived; then end. Throws Error, again
+  // at each call, after what had arrived before the failure was given out: Errc::transport_error,
   // timeout, cancelled, shutdown, after_fork.
   HttpNext try_next();
-  const HttpHead& head() const noexcept;  // once try_next has said head
+  const HttpHead& head() const noexcept;    // once try_next has said head
   std::string_view bytes() const noexcept;  // after try_next has said bytes, until its next call
   Instant at() const noexcept;              // when they arrived
 

@@ -178,7 +178,7 @@ class Program {
     if (dice_.one_in(4)) in_parallel(session);
     if (dice_.one_in(5)) attempt([&] { session.reset(); });
     if (dice_.one_in(3)) session.end();
-    if (dice_.one_in(5)) attempt([&] { session.chat("late"); });
+    if (dice_.one_in(5)) attempt([&] { session.chat("late", options()); });
   }
 
   // Whatever hangs is ended by a deadline, so that a program ends.
@@ -291,7 +291,7 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
 TEST(RandomProgramsTest, EveryOperationHasOneEndAndTheRightParent) {
   const std::uint64_t programs = number_from("MELLEA_RANDOM_PROGRAMS", 10'000);
   const std::uint64_t first = number_from("MELLEA_RANDOM_SEED", std::random_device{}());
-  std::cout << "MELLEA_RANDOM_SEED=" << first << " MELLEA_RANDOM_PROGRAMS=" << programs << '\n';
+  std::cout << "MELLEA_RANDOM_SEED=" << first << " MELLEA_RANDOM_PROGRAMS=" << programs << std::endl;
   std::size_t generations = 0;
   std::size_t spans_seen = 0;
   for (std::uint64_t seed = first; seed < first + programs; ++seed) {

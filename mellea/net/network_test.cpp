@@ -1,0 +1,610 @@
+#include "mellea/net/network.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <future>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "mellea/net/answer_queue.h"
+#include "mellea/net/testing/loopback_server.h"
+
+namespace mellea {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+
+constexpr auto kPatience = 20s;  // no test comes near it unless something hangs
+
+// Of an exchange: all there was.
+struct Outcome {
+  HttpHead head{};
+  std::string body{};
+  std::vector<Instant> stamps{};
+  std::optional<Error> error{};
+
+  Errc code() const { return error ? error->code() : Errc::unknown; }
+  std::string what() const { return error ? error->what() : "no error"; }
+};
+
+// Blocks for the next thing that is not `pending`.
+HttpNext next(HttpExchange& exchange) {
+  const Instant give_up = steady_clock::now() + kPatience;
+  for (;;) {
+    const HttpNext what = exchange.try_next();
+    if (what != HttpNext::pending) return what;
+    if (steady_clock::now() > give_up) throw std::runtime_error("nothing comes");
+    exchange.wait(give_up);
+  }
+}
+
+Outcome finish(HttpExchange& exchange) {
+  Outcome outcome;
+  try {
+    for (HttpNext what = next(exchange); what != HttpNext::end; what = next(exchange)) {
+      if (what == HttpNext::head) {
+        outcome.head = exchange.head();
+      } else {
+        outcome.body += exchange.bytes();
+        outcome.stamps.push_back(exchange.at());
+      }
+    }
+  } catch (const Error& error) {
+    outcome.error = error;
+  }
+  return outcome;
+}
+
+std::shared_ptr<const std::string> shared(std::string text) {
+  return std::make_shared<const std::string>(std::move(text));
+}
+
+// A port of 127.0.0.1 where nobody listens.
+int closed_port() {
+  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  EXPECT_EQ(::bind(socket, reinterpret_cast<sockaddr*>(&address), size), 0);
+  EXPECT_EQ(::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  ::close(socket);
+  return ntohs(address.sin_port);
+}
+
+// A socket that listens and whose queue of connections is full: connecting to it hangs.
+class FullListener {
+ public:
+  FullListener() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    auto* const name = reinterpret_cast<sockaddr*>(&address);
+    sockets_.push_back(::socket(AF_INET, SOCK_STREAM, 0));
+    EXPECT_EQ(::bind(sockets_[0], name, size), 0);
+    EXPECT_EQ(::listen(sockets_[0], 0), 0);
+    EXPECT_EQ(::getsockname(sockets_[0], name, &size), 0);
+    port_ = ntohs(address.sin_port);
+    for (int i = 0; i < 4; ++i) {
+      sockets_.push_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+      static_cast<void>(::connect(sockets_.back(), name, size));
+    }
+  }
+  ~FullListener() {
+    for (const int socket : sockets_) ::close(socket);
+  }
+  std::string authority() const { return "127.0.0.1:" + std::to_string(port_); }
+  std::string url() const { return "http://" + authority() + "/"; }
+
+ private:
+  std::vector<int> sockets_;
+  int port_ = 0;
+};
+
+class NetworkTest : public testing::Test {
+ protected:
+  std::unique_ptr<HttpExchange> start(const LoopbackServer& server, Limits limits = {}) {
+    return network_.start({.url = server.url("/v1/chat"), .body = shared("{}"), .limits = limits});
+  }
+  Outcome run(HttpRequest request) { return finish(*network_.start(std::move(request))); }
+  Outcome run(const LoopbackServer& server) { return finish(*start(server)); }
+
+  Network network_;
+};
+
+TEST_F(NetworkTest, GivesTheWholeAnswer) {
+  LoopbackServer server({Script::answer(201, "hello", {{"X-Request-Id", "r1"}, {"Empty", ""}})});
+  const auto exchange = start(server);
+  const Outcome outcome = finish(*exchange);
+  EXPECT_EQ(outcome.head.status, 201);
+  EXPECT_EQ(outcome.head.header("x-request-id"), "r1");
+  EXPECT_EQ(outcome.head.header("empty"), "");
+  EXPECT_EQ(outcome.head.header("absent"), "");
+  EXPECT_EQ(outcome.body, "hello");
+  EXPECT_FALSE(outcome.error) << outcome.what();
+  EXPECT_EQ(exchange->try_next(), HttpNext::end);
+  const HttpTimes times = exchange->times();
+  EXPECT_GT(times.sent, Instant{});
+  EXPECT_LE(times.sent, outcome.stamps.at(0));
+  EXPECT_LE(outcome.stamps.at(0), times.ended);
+  EXPECT_EQ(times.paused, 0ns);
+}
+
+TEST_F(NetworkTest, SendsWhatItIsGiven) {
+  LoopbackServer server({Script::answer(200, "")});
+  run({.url = server.url("/a/b?c=d"),
+       .headers = {{"Authorization", "Bearer k"},
+                   {"Content-Type", "application/json"},
+                   {"X-None", ""}},
+       .body = shared("{\"a\":1}")});
+  run({.method = "GET", .url = server.url("/models")});
+  run({.method = "DELETE", .url = server.url("/x")});
+  run({.url = server.url("/empty")});
+  const auto requests = server.requests();
+  ASSERT_EQ(requests.size(), 4U);
+  EXPECT_EQ(requests[0].method, "POST");
+  EXPECT_EQ(requests[0].path, "/a/b?c=d");
+  EXPECT_EQ(requests[0].header("authorization"), "Bearer k");
+  EXPECT_EQ(requests[0].header("content-type"), "application/json");
+  EXPECT_EQ(requests[0].body, "{\"a\":1}");
+  EXPECT_EQ(requests[1].method, "GET");
+  EXPECT_EQ(requests[2].method, "DELETE");
+  EXPECT_EQ(requests[3].method, "POST");
+  EXPECT_EQ(requests[3].header("content-length"), "0");
+  for (const auto& request : requests) {
+    EXPECT_EQ(request.header("expect"), "");
+    EXPECT_EQ(request.header("accept-encoding"), "");
+  }
+}
+
+TEST_F(NetworkTest, SendsALargeBodyWhole) {
+  LoopbackServer server({Script::answer(200, "ok")});
+  const auto body = shared(std::string(5'000'000, 'b'));
+  const auto exchange = network_.start({.url = server.url(), .body = body});
+  EXPECT_EQ(finish(*exchange).body, "ok");
+  EXPECT_EQ(server.requests().at(0).body, *body);
+  EXPECT_LE(exchange->times().sent, exchange->times().ended);
+}
+
+TEST_F(NetworkTest, GivesPiecesInOrderAsTheyArrive) {
+  LoopbackServer server(
+      {Script::stream().chunk("one ").hold().chunk("two ").hold().chunk("three").end()});
+  const auto exchange = start(server);
+  ASSERT_EQ(next(*exchange), HttpNext::head);
+  std::vector<Instant> stamps;
+  for (const char* expected : {"one ", "two ", "three"}) {
+    ASSERT_EQ(next(*exchange), HttpNext::bytes);
+    EXPECT_EQ(exchange->bytes(), expected);
+    stamps.push_back(exchange->at());
+    server.release();
+  }
+  EXPECT_EQ(next(*exchange), HttpNext::end);
+  EXPECT_LT(stamps[0], stamps[1]);
+  EXPECT_LT(stamps[1], stamps[2]);
+}
+
+TEST_F(NetworkTest, InformationalHeadsAndTrailersAreNotTheHead) {
+  LoopbackServer server({Script::raw()
+                             .bytes("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")
+                             .bytes("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nA: b\r\n\r\n")
+                             .bytes("2\r\nhi\r\n0\r\nA: trailer\r\n\r\n")});
+  const Outcome outcome = run(server);
+  EXPECT_EQ(outcome.head.status, 200);
+  EXPECT_EQ(outcome.head.headers.size(), 2U);
+  EXPECT_EQ(outcome.head.header("a"), "b");
+  EXPECT_EQ(outcome.body, "hi");
+}
+
+TEST_F(NetworkTest, FollowsNoRedirect) {
+  LoopbackServer server({Script::answer(302, "", {{"Location", "/elsewhere"}})});
+  EXPECT_EQ(run(server).head.status, 302);
+  EXPECT_EQ(server.requests().size(), 1U);
+}
+
+TEST_F(NetworkTest, UsesOneConnectionForAllThatComesInTurn) {
+  LoopbackServer server([](const ReceivedRequest& request) {
+    return request.path == "/stream" ? Script::stream().chunk("a").chunk("b").end()
+                                     : Script::answer(200, "ab");
+  });
+  for (int i = 0; i < 50; ++i)
+    ASSERT_EQ(run({.url = server.url(i % 2 == 0 ? "/stream" : "/plain")}).body, "ab");
+  EXPECT_EQ(server.connections(), 1);
+}
+
+TEST_F(NetworkTest, AFinishedStreamLeavesItsConnectionForTheNext) {
+  LoopbackServer server(
+      {Script::stream().chunk("[DONE]").hold().end(), Script::answer(200, "two")});
+  auto exchange = start(server);
+  ASSERT_EQ(next(*exchange), HttpNext::head);
+  ASSERT_EQ(next(*exchange), HttpNext::bytes);
+  const Instant last = exchange->at();
+  exchange->finish();
+  EXPECT_EQ(exchange->try_next(), HttpNext::end);
+  EXPECT_EQ(exchange->times().ended, last);
+  exchange.reset();
+  server.release();
+  EXPECT_EQ(run({.url = server.url(), .delay = 70ms}).body, "two");
+  EXPECT_EQ(server.connections(), 1);
+}
+
+TEST_F(NetworkTest, AFinishedStreamThatDoesNotEndIsClosedAfterTheGrace) {
+  LoopbackServer server({Script::stream().chunk("[DONE]").hang()});
+  const auto exchange = start(server);
+  ASSERT_EQ(next(*exchange), HttpNext::head);
+  ASSERT_EQ(next(*exchange), HttpNext::bytes);
+  const Instant finished = steady_clock::now();
+  exchange->finish();
+  const auto closed = server.wait_for_close(0);
+  ASSERT_TRUE(closed);
+  EXPECT_GE(*closed - finished, 100ms);
+}
+
+TEST_F(NetworkTest, CancelClosesTheSocketAndWakesTheReader) {
+  LoopbackServer server({Script::stream().chunk("x").hang()});
+  const auto exchange = start(server);
+  auto reader = std::async(std::launch::async, [&] { return finish(*exchange); });
+  ASSERT_TRUE(server.wait_for_requests(1));
+  exchange->cancel();
+  EXPECT_EQ(reader.get().code(), Errc::cancelled);
+  EXPECT_TRUE(server.wait_for_close(0));
+  EXPECT_THROW(exchange->try_next(), Error);
+}
+
+TEST_F(NetworkTest, DroppingAnExchangeClosesItsSocket) {
+  LoopbackServer server({Script::raw().hang()});
+  auto exchange = start(server);
+  ASSERT_TRUE(server.wait_for_requests(1));
+  exchange.reset();
+  EXPECT_TRUE(server.wait_for_close(0));
+}
+
+TEST_F(NetworkTest, WhatHadArrivedIsReadBeforeACancel) {
+  LoopbackServer server({Script::stream().chunk("x").hang()});
+  const auto exchange = start(server);
+  ASSERT_EQ(next(*exchange), HttpNext::head);
+  exchange->wait(steady_clock::now() + kPatience);
+  exchange->cancel();
+  const Outcome outcome = finish(*exchange);
+  EXPECT_EQ(outcome.body, "x");
+  EXPECT_EQ(outcome.code(), Errc::cancelled);
+}
+
+TEST_F(NetworkTest, CancelsWhileConnecting) {
+  const FullListener listener;
+  const auto exchange = network_.start({.url = listener.url()});
+  auto reader = std::async(std::launch::async, [&] { return finish(*exchange); });
+  exchange->cancel();
+  EXPECT_EQ(reader.get().what(), listener.authority() + ": cancelled");
+}
+
+TEST_F(NetworkTest, ACancelBeforeTheDelayIsOverSendsNothing) {
+  LoopbackServer server({Script::answer(200, "")});
+  const auto exchange = network_.start({.url = server.url(), .delay = 1h});
+  EXPECT_EQ(exchange->try_next(), HttpNext::pending);
+  exchange->cancel();
+  EXPECT_EQ(finish(*exchange).code(), Errc::cancelled);
+  EXPECT_EQ(server.connections(), 0);
+}
+
+TEST_F(NetworkTest, SendsAfterTheDelay) {
+  LoopbackServer server({Script::answer(200, "late")});
+  const Instant started = steady_clock::now();
+  EXPECT_EQ(run({.url = server.url(), .delay = 30ms}).body, "late");
+  EXPECT_GE(server.requests().at(0).at - started, 30ms);
+}
+
+TEST_F(NetworkTest, ConnectHasItsTime) {
+  const FullListener listener;
+  const Outcome outcome = run({.url = listener.url(), .limits = {.connect = 50ms}});
+  EXPECT_EQ(outcome.code(), Errc::timeout);
+  EXPECT_EQ(outcome.what(), "connect to " + listener.authority() + ": no answer within 50 ms");
+  EXPECT_TRUE(outcome.error->retryable());
+}
+
+TEST_F(NetworkTest, TheFirstByteHasItsTime) {
+  LoopbackServer server({Script::raw().hang()});
+  const auto exchange = start(server, {.first_byte = 50ms});
+  const Outcome outcome = finish(*exchange);
+  EXPECT_EQ(outcome.code(), Errc::timeout);
+  EXPECT_EQ(outcome.what(),
+            "127.0.0.1:" + std::to_string(server.port()) + ": no answer within 50 ms");
+  EXPECT_GE(exchange->times().ended - exchange->times().sent, 50ms);
+  EXPECT_TRUE(server.wait_for_close(0));
+}
+
+TEST_F(NetworkTest, SilenceHasItsTime) {
+  LoopbackServer server({Script::stream().chunk("some").wait(20ms).chunk(" text").hang()});
+  const Outcome outcome = finish(*start(server, {.silence = 100ms}));
+  EXPECT_EQ(outcome.body, "some text");
+  EXPECT_EQ(outcome.code(), Errc::timeout);
+  EXPECT_EQ(outcome.what(), "127.0.0.1:" + std::to_string(server.port()) +
+                                ": silent for 100 ms after 9 bytes of the answer");
+}
+
+TEST_F(NetworkTest, BytesThatKeepComingAreNotSilence) {
+  Script script = Script::stream();
+  for (int i = 0; i < 20; ++i) script.chunk("x").wait(20ms);
+  LoopbackServer server({script.end()});
+  const Outcome outcome = finish(*start(server, {.first_byte = 200ms, .silence = 200ms}));
+  EXPECT_EQ(outcome.body.size(), 20U);
+  EXPECT_FALSE(outcome.error) << outcome.what();
+}
+
+TEST_F(NetworkTest, TheWholeHasItsTime) {
+  LoopbackServer server({Script::stream().chunk("x").hang()});
+  const Outcome whole = finish(*start(server, {.whole = 50ms}));
+  EXPECT_EQ(whole.code(), Errc::timeout);
+  EXPECT_EQ(whole.body, "x");
+  const Outcome until = run({.url = server.url(), .until = steady_clock::now() + 50ms});
+  EXPECT_EQ(until.code(), Errc::timeout);
+  const Outcome delayed =
+      run({.url = server.url(), .until = steady_clock::now() + 20ms, .delay = 1h});
+  EXPECT_EQ(delayed.code(), Errc::timeout);
+}
+
+TEST_F(NetworkTest, RefusedIsAClearError) {
+  const std::string authority = "127.0.0.1:" + std::to_string(closed_port());
+  const Outcome outcome = run({.url = "http://" + authority});
+  EXPECT_EQ(outcome.code(), Errc::transport_error);
+  EXPECT_EQ(outcome.what(), "connect to " + authority + ": refused");
+  EXPECT_TRUE(outcome.error->retryable());
+}
+
+TEST_F(NetworkTest, AnUnknownHostIsAClearError) {
+  EXPECT_EQ(run({.url = "http://nosuch.invalid/"}).what(), "no such host: nosuch.invalid");
+}
+
+// What a server can do wrong, what of its answer is still read, and what the error says.
+struct Wrong {
+  const char* name;
+  Script script;
+  std::string body;
+  std::string what;  // how the error goes on after the server's name
+};
+void PrintTo(const Wrong& wrong, std::ostream* out) { *out << wrong.name; }
+
+class WrongAnswerTest : public testing::TestWithParam<Wrong> {};
+
+TEST_P(WrongAnswerTest, IsAnErrorAfterWhatHadArrived) {
+  const Wrong& wrong = GetParam();
+  LoopbackServer server({wrong.script});
+  Network network;
+  const auto exchange = network.start({.url = server.url(), .body = shared("{}"), .max_body = 100});
+  const Outcome outcome = finish(*exchange);
+  EXPECT_EQ(outcome.body, wrong.body);
+  EXPECT_EQ(outcome.code(), Errc::transport_error);
+  EXPECT_EQ(outcome.what().find("127.0.0.1:" + std::to_string(server.port()) + ": " + wrong.what),
+            0U)
+      << outcome.what();
+  EXPECT_THROW(exchange->try_next(), Error);
+}
+
+constexpr std::string_view kLength = "HTTP/1.1 200 OK\r\nContent-Length: ";
+
+INSTANTIATE_TEST_SUITE_P(
+    Answers, WrongAnswerTest,
+    testing::Values(
+        Wrong{"closed before the answer", Script::raw().cut(), "",
+              "connection lost after the request"},
+        Wrong{"reset before the answer", Script::raw().reset(), "",
+              "connection lost after the request"},
+        Wrong{"closed within the head", Script::raw().bytes("HTTP/1.1 200 OK\r\nA: b").cut(), "",
+              "connection lost after the request"},
+        Wrong{"closed within a chunked body", Script::stream().chunk("half").wait(10ms).cut(),
+              "half", "connection lost after 4 bytes of the answer"},
+        Wrong{"reset within a chunked body", Script::stream().chunk("half").wait(10ms).reset(),
+              "half", "connection lost after 4 bytes of the answer"},
+        Wrong{"wrong content-length",
+              Script::raw().bytes(std::string(kLength) + "9\r\n\r\nhalf").cut(), "half",
+              "connection lost after 4 bytes of the answer"},
+        Wrong{"closed after the head",
+              Script::raw().bytes(std::string(kLength) + "9\r\n\r\n").cut(), "",
+              "connection lost after the head of the answer"},
+        Wrong{"garbage", Script::raw().bytes("SSH-2.0-OpenSSH_9.2\r\n").cut(), "",
+              "the answer is not HTTP: "},
+        Wrong{"broken chunks", Script::stream().bytes("zz\r\nhello\r\n").hang(), "",
+              "the answer is not HTTP: "},
+        Wrong{"long answer", Script::answer(200, std::string(101, 'x')), "",
+              "the answer is over 100 bytes"},
+        Wrong{"long stream",
+              Script::stream()
+                  .chunk(std::string(60, 'x'))
+                  .wait(10ms)
+                  .chunk(std::string(60, 'x'))
+                  .end(),
+              std::string(60, 'x'), "the answer is over 100 bytes"}));
+
+TEST_F(NetworkTest, AHugeHeadIsAnError) {
+  Script script = Script::raw().bytes("HTTP/1.1 200 OK\r\n");
+  for (int i = 0; i < 300; ++i)
+    script.bytes("X-" + std::to_string(i) + ": " + std::string(1024, 'x') + "\r\n");
+  LoopbackServer server({script.bytes("Content-Length: 0\r\n\r\n")});
+  const Outcome outcome = run(server);
+  EXPECT_EQ(outcome.code(), Errc::transport_error);
+  EXPECT_NE(outcome.what().find("the head of the answer is over 256 KiB"), std::string::npos)
+      << outcome.what();
+}
+
+TEST_F(NetworkTest, AHugeHeaderIsAnError) {
+  LoopbackServer server(
+      {Script::raw().bytes("HTTP/1.1 200 OK\r\nX: " + std::string(400'000, 'x'))});
+  EXPECT_EQ(run(server).code(), Errc::transport_error);
+}
+
+TEST_F(NetworkTest, AStreamThatNobodyReadsIsHeldBackAndNotSilent) {
+  std::string body(8U << 20U, ' ');
+  for (std::size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>('a' + i % 23);
+  const Script stream = Script::stream().chunks(body, 4000).end();
+  LoopbackServer server([&stream](const ReceivedRequest& request) {
+    return request.path == "/ping" ? Script::answer(200, "") : stream;
+  });
+  const auto exchange = start(server, {.first_byte = 1s, .silence = 1s});
+  ASSERT_EQ(next(*exchange), HttpNext::head);
+  // The loop goes on reading all this time, and longer than the limit for silence.
+  const Instant since = steady_clock::now();
+  while (steady_clock::now() < since + 1500ms) run({.url = server.url("/ping")});
+
+  const Instant now = steady_clock::now();
+  std::string read;
+  std::size_t held = 0;  // what had arrived before anybody read
+  while (next(*exchange) == HttpNext::bytes) {
+    read += exchange->bytes();
+    if (exchange->at() < now) held += exchange->bytes().size();
+  }
+  EXPECT_LE(held, AnswerQueue::kBound + (16U << 10U));
+  EXPECT_TRUE(read == body);
+  EXPECT_GT(exchange->times().paused, 1s);
+}
+
+TEST_F(NetworkTest, WakesOnceWhenThereIsSomething) {
+  LoopbackServer server({Script::raw().hold().bytes(std::string(kLength) + "0\r\n\r\n")});
+  const auto exchange = start(server);
+  std::promise<std::thread::id> woken;
+  ASSERT_TRUE(exchange->when_ready([&woken] { woken.set_value(std::this_thread::get_id()); }));
+  server.release();
+  EXPECT_NE(woken.get_future().get(), std::this_thread::get_id());
+  EXPECT_FALSE(exchange->when_ready([] { FAIL(); }));
+  EXPECT_EQ(exchange->try_next(), HttpNext::head);
+}
+
+TEST_F(NetworkTest, ACancelWakes) {
+  LoopbackServer server({Script::raw().hang()});
+  const auto exchange = start(server);
+  std::promise<void> woken;
+  ASSERT_TRUE(exchange->when_ready([&woken] { woken.set_value(); }));
+  exchange->cancel();
+  woken.get_future().get();
+  EXPECT_FALSE(exchange->when_ready([] { FAIL(); }));
+  EXPECT_EQ(finish(*exchange).code(), Errc::cancelled);
+}
+
+TEST(NetworkStopTest, FailsWhatIsOpen) {
+  LoopbackServer server({Script::stream().chunk("x").hang()});
+  std::unique_ptr<HttpExchange> open;
+  std::unique_ptr<HttpExchange> waiting;
+  {
+    Network network;
+    open = network.start({.url = server.url()});
+    waiting = network.start({.url = server.url(), .delay = 1h});
+    ASSERT_TRUE(server.wait_for_requests(1));
+    network.stop();
+    network.stop();
+    try {
+      network.start({.url = server.url()});
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Errc::shutdown);
+    }
+  }
+  EXPECT_EQ(finish(*open).code(), Errc::shutdown);
+  EXPECT_EQ(finish(*waiting).code(), Errc::shutdown);
+  EXPECT_TRUE(server.wait_for_close(0));
+  open->cancel();
+}
+
+TEST(NetworkDiagnosticTest, HearsOfAWakeThatThrows) {
+  std::promise<std::string> heard;
+  Network network([&heard](const Notice& notice) { heard.set_value(notice.text); });
+  LoopbackServer server({Script::raw().hold().cut()});
+  const auto exchange = network.start({.url = server.url()});
+  ASSERT_TRUE(exchange->when_ready([] { throw std::runtime_error("broken"); }));
+  server.release();
+  EXPECT_EQ(heard.get_future().get(), "broken");
+}
+
+TEST_F(NetworkTest, RefusesWhatIsNoRequest) {
+  for (const char* url : {"localhost:1234", "ftp://h/", "http://"})
+    EXPECT_THROW(network_.start({.url = url}), Error) << url;
+  const Headers bad = {{"A", "b\r\nC: d"}};
+  EXPECT_THROW(network_.start({.url = "http://127.0.0.1", .headers = bad}), Error);
+}
+
+// Runs `in_child` in a forked process, which must say true.
+template <typename Function>
+bool true_in_child(Function in_child) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(in_child() ? 0 : 1);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+template <typename Function>
+bool throws_after_fork(Function function) {
+  try {
+    function();
+  } catch (const Error& error) {
+    return error.code() == Errc::after_fork;
+  }
+  return false;
+}
+
+TEST(NetworkForkTest, TheChildTouchesNothingAndTheParentGoesOn) {
+  LoopbackServer server({Script::stream().chunk("one").hold().chunk("two").end()});
+  auto network = std::make_unique<Network>();
+  auto exchange = network->start({.url = server.url()});
+  ASSERT_EQ(next(*exchange), HttpNext::head);
+  EXPECT_TRUE(true_in_child([&] {
+    bool good = throws_after_fork([&] { exchange->try_next(); }) &&
+                throws_after_fork([&] { network->start({.url = server.url()}); });
+    exchange->wait(Instant::max());
+    good = good && !exchange->when_ready([] {});
+    exchange->cancel();
+    exchange->finish();
+    network->stop();
+    exchange.reset();
+    network.reset();
+    return good;
+  }));
+  server.release();
+  EXPECT_EQ(finish(*exchange).body, "onetwo");
+}
+
+TEST_F(NetworkTest, ManyStreamsAtOnce) {
+  LoopbackServer server([](const ReceivedRequest&) {
+    Script script = Script::stream();
+    for (int i = 0; i < 20; ++i) script.chunk("piece ").wait(1ms);
+    return script.end();
+  });
+  std::vector<std::unique_ptr<HttpExchange>> exchanges;
+  for (int i = 0; i < 300; ++i) exchanges.push_back(start(server));
+  for (const auto& exchange : exchanges) EXPECT_EQ(finish(*exchange).body.size(), 120U);
+}
+
+TEST_F(NetworkTest, ThreadsMayStartReadAndCancelAtRandom) {
+  LoopbackServer server([](const ReceivedRequest&) {
+    return Script::stream().chunk("a").wait(1ms).chunk("b").wait(1ms).chunk("c").end();
+  });
+  std::atomic<int> whole = 0;
+  const auto work = [&](unsigned seed) {
+    std::minstd_rand random(seed);
+    for (int i = 0; i < 40; ++i) {
+      const auto exchange = start(server);
+      std::jthread canceller;
+      if (random() % 3 == 0) canceller = std::jthread([&exchange] { exchange->cancel(); });
+      if (random() % 4 == 0) continue;
+      if (random() % 4 == 0) static_cast<void>(exchange->when_ready([] {}));
+      const Outcome outcome = finish(*exchange);
+      if (!outcome.error && outcome.body == "abc") ++whole;
+      EXPECT_TRUE(outcome.body == "abc" || outcome.code() == Errc::cancelled) << outcome.what();
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (unsigned seed = 1; seed <= 6; ++seed) threads.emplace_back(work, seed);
+  }
+  EXPECT_GT(whole, 0);
+}
+
+}  // namespace
+}  // namespace mellea

@@ -1,0 +1,76 @@
+#include "mellea/net/url.h"
+
+#include <curl/curl.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "mellea/core/error.h"
+#include "mellea/core/text.h"
+
+namespace mellea {
+namespace {
+
+using Handle = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
+
+std::string part(const Handle& url, CURLUPart which, unsigned flags = 0) {
+  char* text = nullptr;
+  if (curl_url_get(url.get(), which, &text, flags) != CURLUE_OK) return {};
+  const std::unique_ptr<char, decltype(&curl_free)> owned(text, &curl_free);
+  return owned.get();
+}
+
+// Works on any text, also on one that is no URL: what stands before an @ may be a password.
+std::string masked(std::string_view text) {
+  const auto slashes = text.find("://");
+  const auto begin = slashes == text.npos ? 0 : slashes + 3;
+  const auto at = text.substr(0, text.find_first_of("/?#", begin)).rfind('@');
+  if (at == text.npos || at < begin) return one_line(text);
+  return one_line(std::string(text.substr(0, begin)) + "***" + std::string(text.substr(at)));
+}
+
+[[noreturn]] void refuse(std::string_view text, const std::string& why) {
+  throw Error(Errc::invalid_request, "not a URL to send to: \"" + masked(text) + "\": " + why);
+}
+
+}  // namespace
+
+std::string Url::authority() const {
+  const bool ipv6 = host.find(':') != host.npos;
+  return (ipv6 ? '[' + host + ']' : host) + ':' + std::to_string(port);
+}
+
+Url parse_url(std::string_view text) {
+  const auto host = text.find("://");
+  if (host == text.npos) refuse(text, "it must begin with http:// or https://");
+  if (text.substr(host + 3).starts_with('/')) refuse(text, "it has no host");
+  const Handle handle(curl_url(), &curl_url_cleanup);
+  const std::string whole(text);
+  const CURLUcode code =
+      curl_url_set(handle.get(), CURLUPART_URL, whole.c_str(), CURLU_NON_SUPPORT_SCHEME);
+  if (code != CURLUE_OK || whole.find('\0') != whole.npos) {
+    refuse(text, code == CURLUE_OK ? "it has a zero byte" : curl_url_strerror(code));
+  }
+  Url url{.scheme = part(handle, CURLUPART_SCHEME),
+          .host = part(handle, CURLUPART_HOST),
+          .port = 0,
+          .path = part(handle, CURLUPART_PATH),
+          .shown = masked(text)};
+  if (url.scheme != "http" && url.scheme != "https")
+    refuse(text, "the scheme is not http or https");
+  if (url.host.front() == '[') url.host = url.host.substr(1, url.host.size() - 2);
+  url.port = std::stoi(part(handle, CURLUPART_PORT, CURLU_DEFAULT_PORT));
+  return url;
+}
+
+std::string join_url(std::string_view base, std::string_view path) {
+  const auto query = std::min(base.find_first_of("?#"), base.size());
+  std::string_view front = base.substr(0, query);
+  while (front.ends_with('/')) front.remove_suffix(1);
+  while (path.starts_with('/')) path.remove_prefix(1);
+  std::string joined(front);
+  if (!path.empty()) (joined += '/') += path;
+  return joined += base.substr(query);
+}
+
+}  // namespace mellea

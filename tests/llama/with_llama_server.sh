@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# with_llama_server.sh DIR COMMAND...: runs COMMAND while a llama-server answers at $MELLEA_LLAMA_URL.
+# Exits 77, with a message, where there can't be one.
+set -euo pipefail
+dir=$1; shift
+tools=$(cd "$(dirname "$0")/../../tools" && pwd)
+command -v python3 > /dev/null || { echo "skipped: no python3 to make the model with"; exit 77; }
+command -v curl > /dev/null || { echo "skipped: no curl to ask whether the server is up"; exit 77; }
+mkdir -p "$dir"
+python3 "$tools/tiny_gguf.py" "$dir/agent.gguf" agent
+
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+"$tools/run_local_llm.sh" "$dir" "$port" "$dir/agent.gguf" > "$dir/server.log" 2>&1 &
+server=$!
+trap 'kill "$server" 2> /dev/null || true; wait "$server" 2> /dev/null || true' EXIT
+until curl -sf --max-time 2 "http://127.0.0.1:$port/health" > /dev/null; do
+  if ! kill -0 "$server" 2> /dev/null; then
+    code=0; wait "$server" || code=$?
+    tail -n 5 "$dir/server.log"
+    [ "$code" -eq 77 ] && { echo "skipped: see above"; exit 77; }
+    exit 1
+  fi
+  sleep 0.1
+done
+MELLEA_LLAMA_URL="http://127.0.0.1:$port/v1" "$@"

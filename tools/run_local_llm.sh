@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Runs a real llama-server on Debian 12, which has none: that of Debian sid, under sid's own dynamic
+# linker, unpacked into a folder and installed nowhere. No root is needed.
+#
+#   run_local_llm.sh DIR PORT MODEL.gguf     downloads 14 MB into DIR the first time
+#
+# Exits 77 where the packages can't be had.
+set -euo pipefail
+dir=$(realpath -m "$1"); port=$2; model=$(realpath "$3")
+apt=$dir/apt; root=$dir/root
+
+unavailable() { echo "llama-server can't be had here: $1" >&2; exit 77; }
+
+fetch() {
+  local sources=/etc/apt/sources.list.d/debian.sources
+  [ -r "$sources" ] && command -v apt-get > /dev/null || unavailable "no Debian package sources"
+  mkdir -p "$apt"/etc/{sources.list.d,apt.conf.d,preferences.d} "$apt"/state/lists/partial \
+    "$apt"/cache/archives/partial "$apt/log" "$dir/debs"
+  : > "$apt/status"
+  # The machine's own source and fetch settings, of another suite.
+  awk '/^Types/{n++} n==1' "$sources" | sed -e 's/^Suites:.*/Suites: sid/' > "$apt/etc/sources.list.d/sid.sources"
+  cp /etc/apt/apt.conf.d/* "$apt/etc/apt.conf.d/" 2> /dev/null || true
+  for name in Etc:etc State:state Cache:cache Log:log; do
+    printf 'Dir::%s "%s/%s";\n' "${name%:*}" "$apt" "${name#*:}"
+  done > "$apt/apt.conf"
+  printf 'Dir::State::status "%s/status";\nAPT::Sandbox::User "root";\n' "$apt" >> "$apt/apt.conf"
+  export APT_CONFIG=$apt/apt.conf
+  apt-get update -qq || unavailable "no package lists of sid"
+  local packages
+  packages=$(apt-get install -s --no-install-recommends llama.cpp-tools | awk '/^Inst/{print $2}' |
+    grep -vE '^(wget|debconf|libgnutls|libp11|libgmp|libnettle|libhogweed|libidn2|libtasn1|libunistring|libffi|libpcre2|libpsl|libuuid|openssl-provider)') ||
+    unavailable "sid has no llama.cpp-tools"
+  # shellcheck disable=SC2086
+  (cd "$dir/debs" && apt-get download -qq $packages) || unavailable "a package does not download"
+  local deb
+  for deb in "$dir"/debs/*.deb; do dpkg -x "$deb" "$root"; done
+  unset APT_CONFIG
+}
+
+[ -x "$root/usr/bin/llama-server" ] || fetch >&2
+lib=$root/usr/lib/x86_64-linux-gnu
+[ -x "$lib/ld-linux-x86-64.so.2" ] || unavailable "it is unpacked for another machine"
+exec env GGML_BACKEND_PATH="$lib/ggml/backends0/libggml-cpu-x64.so" \
+  "$lib/ld-linux-x86-64.so.2" --library-path "$lib:$lib/llama" "$root/usr/bin/llama-server" \
+  -m "$model" --host 127.0.0.1 --port "$port" -c 8192 -np 4 -t 1 --offline --jinja --metrics --no-ui
