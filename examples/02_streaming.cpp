@@ -51,9 +51,10 @@ void every_frame(mellea::Session session) {
 int main(int argc, char** argv) {
   mellea::Runtime runtime;
   try {
-    auto session = runtime.start_session({.backend = "openai",
-                                          .model = argc > 2 ? argv[2] : "granite4:micro",
-                                          .base_url = argc > 1 ? argv[1] : "http://127.0.0.1:8080/v1"});
+    auto session =
+        runtime.start_session({.backend = "openai",
+                               .model = argc > 2 ? argv[2] : "granite4:micro",
+                               .base_url = argc > 1 ? argv[1] : "http://127.0.0.1:8080/v1"});
     read(session);
     stop_it(session);
     every_frame(session);

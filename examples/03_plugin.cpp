@@ -1,5 +1,5 @@
-// A plugin of twenty lines: it takes addresses out of what is sent, stops a prompt that holds a key,
-// and writes down what every call took, failed and stopped ones too.
+// A plugin of twenty lines: it takes addresses out of what is sent, stops a prompt that holds a
+// key, and writes down what every call took, failed and stopped ones too.
 //
 //   03_plugin [BASE_URL [MODEL]]
 #include <mellea/mellea.h>
@@ -46,9 +46,10 @@ class House : public mellea::Plugin {
 int main(int argc, char** argv) {
   mellea::Runtime runtime({.plugins = {std::make_shared<House>()}});
   try {
-    auto session = runtime.start_session({.backend = "openai",
-                                          .model = argc > 2 ? argv[2] : "granite4:micro",
-                                          .base_url = argc > 1 ? argv[1] : "http://127.0.0.1:8080/v1"});
+    auto session =
+        runtime.start_session({.backend = "openai",
+                               .model = argc > 2 ? argv[2] : "granite4:micro",
+                               .base_url = argc > 1 ? argv[1] : "http://127.0.0.1:8080/v1"});
     std::cout << session.chat("Write to ann@example.org for me.").text() << '\n';
     session.chat("My key is sk-123.");
   } catch (const mellea::Error& error) {  // "plugin house_rules: the prompt holds an API key"

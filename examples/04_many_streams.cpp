@@ -54,9 +54,10 @@ int main(int argc, char** argv) {
   mellea::Runtime runtime;
   auto ready = std::make_shared<ReadyQueue>();  // outlives the wakes that hold it
   try {
-    auto session = runtime.start_session({.backend = "openai",
-                                          .model = argc > 2 ? argv[2] : "granite4:micro",
-                                          .base_url = argc > 1 ? argv[1] : "http://127.0.0.1:8080/v1"});
+    auto session =
+        runtime.start_session({.backend = "openai",
+                               .model = argc > 2 ? argv[2] : "granite4:micro",
+                               .base_url = argc > 1 ? argv[1] : "http://127.0.0.1:8080/v1"});
     std::unordered_map<int, mellea::Output> streams;
     for (int client = 0; client < (argc > 3 ? std::stoi(argv[3]) : 256); ++client) {
       streams.emplace(client, session.start_chat("hello", {.stream = true}));

@@ -16,18 +16,21 @@ std::string whole() {
   std::string text;
   for (const char* piece : kPieces) text += piece;
   return R"({"id":"r1","model":"demo","choices":[{"index":0,"message":{"role":"assistant","content":")" +
-         text + R"("},"finish_reason":"stop"}],"usage":{"prompt_tokens":11,"completion_tokens":9}})";
+         text +
+         R"("},"finish_reason":"stop"}],"usage":{"prompt_tokens":11,"completion_tokens":9}})";
 }
 
 mellea::Script streamed() {
   mellea::Script script = mellea::Script::stream();
   for (const char* piece : kPieces)
-    script.chunk(std::string(R"(data: {"choices":[{"index":0,"delta":{"content":")") + piece +
-                 "\"}}]}\n\n")
+    script
+        .chunk(std::string(R"(data: {"choices":[{"index":0,"delta":{"content":")") + piece +
+               "\"}}]}\n\n")
         .wait(std::chrono::milliseconds(1));
   return script
-      .chunk("data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
-             "data: [DONE]\n\n")
+      .chunk(
+          "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+          "data: [DONE]\n\n")
       .end();
 }
 

@@ -37,16 +37,16 @@ std::string_view to_string(Errc code) noexcept;
 
 // What is known of a failure beside its kind. All of it may be missing.
 struct ErrorDetails {
-  int status = 0;                   // of HTTP; 0 if there was no answer
-  std::string provider_code{};      // the provider's own word, as sent
-  std::string provider_message{};   // the provider's own sentence, as sent: untrusted text
-  std::string request_id{};         // the provider's, for its support
+  int status = 0;                  // of HTTP; 0 if there was no answer
+  std::string provider_code{};     // the provider's own word, as sent
+  std::string provider_message{};  // the provider's own sentence, as sent: untrusted text
+  std::string request_id{};        // the provider's, for its support
   std::optional<std::chrono::milliseconds> retry_after{};  // what the provider asked for
-  bool retryable = false;           // the same request may succeed later
-  std::string partial_text{};       // what had arrived of the answer
-  std::string plugin{};             // who blocked,
-  std::string block_reason{};       // why, for people,
-  std::string block_code{};         // and for programs
+  bool retryable = false;                                  // the same request may succeed later
+  std::string partial_text{};                              // what had arrived of the answer
+  std::string plugin{};                                    // who blocked,
+  std::string block_reason{};                              // why, for people,
+  std::string block_code{};                                // and for programs
   Json block_details{};
 };
 

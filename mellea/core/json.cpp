@@ -17,8 +17,8 @@ Json::Json(nlohmann::json value)
 
 Json Json::parse(std::string_view text, std::string_view what) {
   if (nests_deeper_than(text, kMaxDepth))
-    throw Error(Errc::invalid_request, std::string(what) + ": nested more than " +
-                                           std::to_string(kMaxDepth) + " deep");
+    throw Error(Errc::invalid_request,
+                std::string(what) + ": nested more than " + std::to_string(kMaxDepth) + " deep");
   try {
     return Json(nlohmann::json::parse(text));
   } catch (const nlohmann::json::parse_error& error) {

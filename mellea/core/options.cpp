@@ -39,8 +39,8 @@ constexpr std::tuple kFields{
     Field{"user", &ModelOptions::user},
     Field{"service_tier", &ModelOptions::service_tier},
 };
-constexpr auto kNames = std::apply(
-    [](const auto&... fields) { return std::array{fields.name...}; }, kFields);
+constexpr auto kNames =
+    std::apply([](const auto&... fields) { return std::array{fields.name...}; }, kFields);
 constexpr std::array<std::string_view, 7> kThinkLevels = {"none", "minimal", "low", "medium",
                                                           "high", "on",      "off"};
 
@@ -61,7 +61,9 @@ struct FromText {
   std::string_view name;
   std::string_view value;
 
-  void operator()(Option<double>& option) const { option = number<double>(name, value, "a number"); }
+  void operator()(Option<double>& option) const {
+    option = number<double>(name, value, "a number");
+  }
   void operator()(Option<std::int64_t>& option) const {
     option = number<std::int64_t>(name, value, "a whole number");
   }
@@ -70,8 +72,8 @@ struct FromText {
     option = value == "true";
   }
   void operator()(Option<std::string>& option) const {
-    if (name == "think" && std::find(kThinkLevels.begin(), kThinkLevels.end(), value) ==
-                               kThinkLevels.end())
+    if (name == "think" &&
+        std::find(kThinkLevels.begin(), kThinkLevels.end(), value) == kThinkLevels.end())
       refuse(name, value, "none, minimal, low, medium, high, on or off");
     option = std::string(value);
   }
@@ -118,10 +120,10 @@ void set_option(ModelOptions& options, std::string_view name, std::string_view v
       kFields);
   if (is_known) return;
   const std::string meant = did_you_mean(name, kNames);
-  throw Error(Errc::invalid_request,
-              "unknown option \"" + one_line(name, 60) + "\"" +
-                  (meant.empty() ? ": x." + one_line(name, 60) + "=VALUE passes it on as it is"
-                                 : meant));
+  throw Error(
+      Errc::invalid_request,
+      "unknown option \"" + one_line(name, 60) + "\"" +
+          (meant.empty() ? ": x." + one_line(name, 60) + "=VALUE passes it on as it is" : meant));
 }
 
 }  // namespace mellea

@@ -11,8 +11,7 @@ void drop_negative(std::optional<std::int64_t>& count) {
   if (count && *count < 0) count.reset();
 }
 
-void drop_if_larger(std::optional<std::int64_t>& subset,
-                    const std::optional<std::int64_t>& total) {
+void drop_if_larger(std::optional<std::int64_t>& subset, const std::optional<std::int64_t>& total) {
   if (subset && total && *subset > *total) subset.reset();
 }
 

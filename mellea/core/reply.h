@@ -118,10 +118,10 @@ void add(Reply& reply, const Chunk& chunk);
 // left or arrived. Zero: it did not happen.
 struct Times {
   std::chrono::system_clock::time_point began{};
-  Instant started{};                   // the same moment as `began`
-  Instant sent{};                      // the request of the last attempt
-  Instant first_chunk{};               // of any kind but a notice
-  Instant first_content{};             // the first token of text, thinking, refusal or tool call
+  Instant started{};        // the same moment as `began`
+  Instant sent{};           // the request of the last attempt
+  Instant first_chunk{};    // of any kind but a notice
+  Instant first_content{};  // the first token of text, thinking, refusal or tool call
   Instant ended{};
   std::chrono::nanoseconds paused{0};  // socket held back for a slow reader; within the rest
 

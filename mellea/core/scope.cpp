@@ -122,7 +122,8 @@ std::string TraceRef::traceparent() const {
   return header;
 }
 
-// After W3C Trace Context, section 3.2: a later version may be longer, ff is none, zero ids are none.
+// After W3C Trace Context, section 3.2: a later version may be longer, ff is none, zero ids are
+// none.
 TraceRef TraceRef::from_traceparent(std::string_view header) noexcept {
   TraceRef ref;
   std::array<std::uint8_t, 1> version{};
@@ -142,10 +143,10 @@ TraceRef TraceRef::from_traceparent(std::string_view header) noexcept {
 struct Scope::Node {
   Kind kind = Kind::session;
   Id id{};
-  std::shared_ptr<const Node> parent{};          // null at the root
-  int iteration = 0;                             // 0: that of the parent, up to the action
-  std::shared_ptr<const Labels> labels{};        // of all from the root to here; null: none
-  std::shared_ptr<const Origin> origin{};        // null: entered from `parent`
+  std::shared_ptr<const Node> parent{};    // null at the root
+  int iteration = 0;                       // 0: that of the parent, up to the action
+  std::shared_ptr<const Labels> labels{};  // of all from the root to here; null: none
+  std::shared_ptr<const Origin> origin{};  // null: entered from `parent`
   TraceRef trace{};
 };
 

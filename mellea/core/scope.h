@@ -12,7 +12,16 @@
 namespace mellea {
 
 enum class Kind : std::uint8_t {
-  session, agent, action, sampling, generation, batch, validation, tool, stream };
+  session,
+  agent,
+  action,
+  sampling,
+  generation,
+  batch,
+  validation,
+  tool,
+  stream
+};
 std::string_view to_string(Kind kind) noexcept;
 
 // 128 random bits; text() is a UUID. Zero means none.
@@ -83,7 +92,7 @@ class Scope {
   // The nearest of that kind from here outwards, not past the enclosing action; session and agent
   // are found past it.
   Id id(Kind kind) const noexcept;
-  int iteration() const noexcept;        // of the nearest sampling, from 1; 0 outside
+  int iteration() const noexcept;         // of the nearest sampling, from 1; 0 outside
   const Labels& labels() const noexcept;  // those of all enclosing operations, the nearest win
   TraceRef trace() const noexcept;        // zero if nobody traces it
   // Of the nearest enclosing operation that is traced; zero if none is.

@@ -21,6 +21,10 @@ struct Block {
 // by Hooks and by nobody else.
 class Stopped {
  public:
+  Stopped() = default;
+  Stopped(const Stopped&) = default;            // with the event
+  Stopped& operator=(const Stopped&) = delete;  // or handlers could forge and erase it
+
   explicit operator bool() const noexcept { return block_ != nullptr; }
   const Block& operator*() const noexcept { return *block_; }
   const Block* operator->() const noexcept { return block_.get(); }

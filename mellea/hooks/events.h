@@ -10,17 +10,27 @@
 
 namespace mellea {
 
-using Events =
-    std::tuple<CallBegin, UserCodeBegin, Diagnostic, SessionPreInit, SessionPostInit, SessionReset,
-               SessionCleanup, ComponentPreExecute, ComponentPostSuccess, ComponentPostError,
-               GenerationPreCall, GenerationEvent, GenerationRetry, GenerationPostCall,
-               GenerationError, GenerationParseError, GenerationBatchPreCall,
-               GenerationBatchPostCall, GenerationBatchError>;
+using Events = std::tuple<CallBegin, UserCodeBegin, Diagnostic, SessionPreInit, SessionPostInit,
+                          SessionReset, SessionCleanup, ComponentPreExecute, ComponentPostSuccess,
+                          ComponentPostError, GenerationPreCall, GenerationEvent, GenerationRetry,
+                          GenerationPostCall, GenerationError, GenerationParseError,
+                          GenerationBatchPreCall, GenerationBatchPostCall, GenerationBatchError>;
 
 template <class E, class List>
 inline constexpr bool is_listed = false;
 template <class E, class... Es>
 inline constexpr bool is_listed<E, std::tuple<Es...>> = (std::is_same_v<E, Es> || ...);
+
+// Where in the list; its length if not at all.
+template <class E, class List>
+inline constexpr std::size_t place_in = 0;
+template <class E, class... Es>
+inline constexpr std::size_t place_in<E, std::tuple<Es...>> = [] {
+  std::size_t place = 0;
+  static_cast<void>(((std::is_same_v<E, Es> || (++place, false)) || ...));
+  return place;
+}();
+inline constexpr std::size_t kEventCount = std::tuple_size_v<Events>;
 
 template <class E>
 concept Event = is_listed<E, Events>;

@@ -14,7 +14,7 @@ namespace mellea {
 struct Target {
   std::string_view provider{};  // static lifetime
   Endpoint endpoint{};
-  std::string_view component{};  // class name of what is said; static lifetime
+  std::string_view component{};                       // class name of what is said; static lifetime
   std::shared_ptr<const std::string> conversation{};  // its id; null outside of one
   std::size_t context_size = 0;                       // turns that went along
 };
@@ -57,8 +57,8 @@ struct Effort {
   int retries = 0;
 };
 
-// The reply is there (or was cancelled: then what had come of it). A stop fails the output for good;
-// the others then hear GenerationError instead.
+// The reply is there (or was cancelled: then what had come of it). A stop fails the output for
+// good; the others then hear GenerationError instead.
 struct GenerationPostCall {
   static constexpr std::string_view name = "generation_post_call";
   static constexpr Allows allows{.stop = true};

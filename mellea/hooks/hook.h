@@ -14,7 +14,10 @@
 // This header knows nothing of sessions, backends or telemetry; they all know it.
 #pragma once
 
+#include <any>
+#include <bitset>
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -54,22 +57,32 @@ class Subscriber {
  public:
   // May change the event and stop the operation, one after the other.
   template <StoppableEvent E>
-  void intercept(std::function<Verdict(E&)> handler, How how = {});
+  void intercept(std::function<Verdict(E&)> handler, How how = {}) {
+    insert(place_in<E, Events>, std::move(handler), how);
+  }
   // May change the event. If it throws or is late its change is undone, and that is reported.
   template <ChangeableEvent E>
-  void transform(std::function<void(E&)> handler, How how = {});
+  void transform(std::function<void(E&)> handler, How how = {}) {
+    insert(place_in<E, Events>, std::move(handler), how);
+  }
   // May stop the operation. Guards run at the same time on workers, each on a copy of the event;
   // the first to stop wins, and the others get a stop request. One that is late stops it too.
   template <StoppableEvent E>
-  void guard(std::function<Verdict(const E&, std::stop_token)> handler, How how = {});
+  void guard(std::function<Verdict(const E&, std::stop_token)> handler, How how = {}) {
+    insert(place_in<E, Events>, std::move(handler), how);
+  }
   // Looks, after the decision, on the thread that fires. It can't break what it observes: what it
   // throws is reported.
   template <Event E>
-  void observe(std::function<void(const E&)> handler, How how = {});
-  // Looks later, on a worker, at a copy; one event after the other. Events are dropped, and counted,
-  // where it is too slow.
+  void observe(std::function<void(const E&)> handler, How how = {}) {
+    insert(place_in<E, Events>, std::move(handler), how);
+  }
+  // Looks later, on a worker, at a copy; one event after the other. Events are dropped, and
+  // counted, where it is too slow.
   template <Event E>
-  void background(std::function<void(const E&, std::stop_token)> handler, How how = {});
+  void background(std::function<void(const E&, std::stop_token)> handler, How how = {}) {
+    insert(place_in<E, Events>, std::move(handler), how);
+  }
 
   // Subscribes another plugin in its own name; `priority` wins over its own choice.
   void add(const std::shared_ptr<Plugin>& plugin, std::optional<int> priority = {});
@@ -79,6 +92,8 @@ class Subscriber {
  private:
   friend class Hooks;
   Subscriber(Table& table, std::shared_ptr<Plugin> plugin, std::optional<int> priority);
+  // `handler` is one of the five kinds of function, which tell the verb.
+  void insert(std::size_t event, std::any handler, How how);
 
   Table& table_;
   std::shared_ptr<Plugin> plugin_;  // kept alive by its handlers
@@ -126,24 +141,35 @@ class Hooks {
 
   // Whether any plugin handles E: lets the caller skip building an event.
   template <Event E>
-  bool wanted() const noexcept;
+  bool wanted() const noexcept {
+    return wanted_[place_in<E, Events>];
+  }
 
   // The decision: intercept, transform, guard. The first Block leaves out the rest of them, never
   // the telling; it stands in event.stopped too.
   template <DecidableEvent E>
-  Verdict decide(E& event) const;
+  Verdict decide(E& event) const {
+    return wanted<E>() ? decide_any(place_in<E, Events>, &event) : Verdict::go_on();
+  }
   // The telling: observe, background. Also of an event that was stopped.
   template <Event E>
-  void tell(const E& event) const noexcept;
+  void tell(const E& event) const noexcept {
+    if (wanted<E>()) tell_any(place_in<E, Events>, &event);
+  }
 
-  // Tells a Diagnostic.
+  // Tells a Diagnostic. What its own handlers do wrong is told to nobody: there would be no end.
   void report(const Scope& scope, Notice notice) const noexcept;
 
   Workers* workers() const noexcept { return workers_.get(); }  // null: none
 
  private:
+  struct Dispatch;  // the typed half of what follows
+  Verdict decide_any(std::size_t place, void* event) const;
+  void tell_any(std::size_t place, const void* event) const noexcept;
+
   std::shared_ptr<const Subscriber::Table> table_;  // null: no plugins
   std::shared_ptr<Workers> workers_;
+  std::bitset<kEventCount> wanted_;  // the table's, where it costs least to read
 };
 
 }  // namespace mellea

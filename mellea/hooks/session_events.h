@@ -54,9 +54,9 @@ struct ComponentPreExecute {
   static constexpr Allows allows{.change = true, .stop = true};
   const Scope scope{};
   const Instant at{};
-  const std::string_view component{};             // class name; static lifetime
-  const std::shared_ptr<const Message> action{};  // what is to be said
-  const Context context = Context::simple();      // what was said before
+  const std::string_view component{};                       // class name; static lifetime
+  const std::shared_ptr<const Message> action{};            // what is to be said
+  const Context context = Context::simple();                // what was said before
   const std::shared_ptr<const std::string> conversation{};  // its id; null outside of one
   Cow<ModelOptions> options{};
   std::optional<Format> format{};

@@ -11,15 +11,17 @@
 
 namespace mellea {
 
-// Grows on demand up to a cap; threads that have nothing to do wait for more. Nothing parks a worker
-// on a worker. Any thread may call anything. Tasks must not throw.
+// Grows on demand up to a cap; threads that have nothing to do wait for more. They block signals.
+// Nothing parks a worker on a worker. Any thread may call anything; the last owner may even be a
+// worker. Tasks must not throw.
 class Workers {
  public:
   struct Options {
-    int most = 256;                  // threads
-    std::size_t background = 4096;   // tasks that may wait in line
+    int most = 256;                 // threads
+    std::size_t background = 4096;  // tasks that may wait in line
   };
 
+  // A cap below one is one.
   explicit Workers(Options options);
   Workers() : Workers(Options{}) {}
   ~Workers();  // as stop(), without waiting
@@ -34,16 +36,20 @@ class Workers {
   // false.
   bool post(std::function<void()> task);
 
-  // Runs `task` after all that were put in line before it, one at a time. False, and counted, if the
-  // line is full.
+  // Runs `task` after all that were put in line before it, one at a time. False, and counted, if
+  // the line is full.
   bool background(std::function<void(std::stop_token)> task);
   std::int64_t dropped() const noexcept;
+  // How many were dropped since this last said so: 0 if none were, or it did in the last minute.
+  std::int64_t drops_to_report();
 
-  // Waits until nothing is running or in line. False if something still is at `until`.
+  // Waits until nothing is running or in line. False if something still is at `until`. On a worker
+  // its own task does not count, nor what waits behind that in the background's line.
   bool drain(Instant until);
 
-  // Refuses new tasks, asks running ones to stop, and waits for them until `until`. False if one had
-  // not returned: it is left behind with what it holds.
+  // Refuses new tasks, asks those of the background to stop, and runs what is in line and waits for
+  // it until `until`. False if a task had not returned: it is left behind with what it holds. What
+  // had not begun by then is dropped.
   bool stop(Instant until);
 
   // Whether the calling thread is a worker, of any Workers.

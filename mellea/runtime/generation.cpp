@@ -8,12 +8,11 @@ namespace {
 GenerationPreCall opening_event(const GenerationOptions& options) {
   return {.scope = options.parent.child(Kind::generation),
           .at = std::chrono::steady_clock::now(),
-          .target = std::make_shared<const Target>(
-              Target{.provider = options.backend->provider(),
-                     .endpoint = options.backend->endpoint(),
-                     .component = options.component,
-                     .conversation = options.conversation,
-                     .context_size = options.context_size}),
+          .target = std::make_shared<const Target>(Target{.provider = options.backend->provider(),
+                                                          .endpoint = options.backend->endpoint(),
+                                                          .component = options.component,
+                                                          .conversation = options.conversation,
+                                                          .context_size = options.context_size}),
           .request = options.request};
 }
 
@@ -275,8 +274,7 @@ void Generation::finish(std::optional<Error> error) {
     ending = ending_of(error);
     effort_.times.sent = times.sent;
     effort_.times.paused = times.paused;
-    effort_.times.ended =
-        times.ended == Instant{} ? std::chrono::steady_clock::now() : times.ended;
+    effort_.times.ended = times.ended == Instant{} ? std::chrono::steady_clock::now() : times.ended;
     ending.at = effort_.times.ended;
     effort = effort_;
   }
@@ -304,8 +302,8 @@ Error Generation::error_for_reader(const Ending& ending, const std::string& part
   const Error error =
       ending.reason == CancelReason::shutdown
           ? Error(Errc::shutdown, provider + ": the Runtime ended before the answer was whole")
-          : Error(Errc::cancelled, provider + ": cancelled by " +
-                                       std::string(to_string(ending.reason)));
+          : Error(Errc::cancelled,
+                  provider + ": cancelled by " + std::string(to_string(ending.reason)));
   return error.with_partial_text(partial_text);
 }
 

@@ -112,11 +112,11 @@ class Generation : public std::enable_shared_from_this<Generation> {
   bool wake_on_release_ = false;  // wake_ waits for the pump, not for the stream
   bool ended_ = false;            // then nothing here changes
   CancelReason reason_ = CancelReason::none;
-  std::deque<Chunk> unread_;        // came while somebody else than the reader pumped
-  std::function<void()> wake_;      // null: nobody waits to be woken
+  std::deque<Chunk> unread_;    // came while somebody else than the reader pumped
+  std::function<void()> wake_;  // null: nobody waits to be woken
   const std::shared_ptr<Reply> reply_ = std::make_shared<Reply>();  // grows until ended_
   Effort effort_;
-  std::optional<Error> error_;      // what reading throws
+  std::optional<Error> error_;  // what reading throws
 };
 
 }  // namespace mellea

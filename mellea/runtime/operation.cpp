@@ -35,11 +35,10 @@ std::shared_ptr<const Block> Closing<GenerationPreCall>::tell(
     Facts facts) {
   std::shared_ptr<const Block> block;
   if (!ending.error && hooks.wanted<GenerationPostCall>()) {
-    GenerationPostCall event{
-        .opening = opening,
-        .ending = ending,
-        .reply = facts.reply ? facts.reply : std::make_shared<const Reply>(),
-        .effort = facts.effort};
+    GenerationPostCall event{.opening = opening,
+                             .ending = ending,
+                             .reply = facts.reply ? facts.reply : std::make_shared<const Reply>(),
+                             .effort = facts.effort};
     // What was cancelled is told, not decided.
     if (ending.outcome == Outcome::ok) block = hooks.decide(event).block();
     if (!block) hooks.tell(event);
@@ -72,9 +71,7 @@ Ending ended_with(const Error& error, CancelReason reason) {
 }
 
 Ending ended_cancelled(CancelReason reason) {
-  return {.outcome = Outcome::cancelled,
-          .reason = reason,
-          .at = std::chrono::steady_clock::now()};
+  return {.outcome = Outcome::cancelled, .reason = reason, .at = std::chrono::steady_clock::now()};
 }
 
 }  // namespace mellea

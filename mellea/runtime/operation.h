@@ -89,10 +89,10 @@ class Operation {
   ~Operation() {
     if (ended_ || !Closing<Opening>::wanted(hooks_) || !hooks_.workers()) return;
     try {
-      hooks_.workers()->post([hooks = hooks_, opening = opening_,
-                              ending = ended_cancelled(CancelReason::dropped)] {
-        Closing<Opening>::tell(hooks, opening, ending, Facts{});
-      });
+      hooks_.workers()->post(
+          [hooks = hooks_, opening = opening_, ending = ended_cancelled(CancelReason::dropped)] {
+            Closing<Opening>::tell(hooks, opening, ending, Facts{});
+          });
     } catch (...) {  // no memory to say so
     }
   }

@@ -32,9 +32,9 @@ class Output {
   std::optional<Chunk> next();
   // Never blocks.
   Next try_next(Chunk& chunk);
-  // False if try_next has something to say now; then `wake` is not kept. Else `wake` is called once,
-  // when it may have: on the network's thread or a worker, so it must not block, throw, or call
-  // back. It is destroyed by the thread that calls it, or with the call.
+  // False if try_next has something to say now; then `wake` is not kept. Else `wake` is called
+  // once, when it may have: on the network's thread or a worker, so it must not block, throw, or
+  // call back. It is destroyed by the thread that calls it, or with the call.
   [[nodiscard]] bool when_ready(std::function<void()> wake);
 
   bool done() const noexcept;

@@ -48,8 +48,7 @@ std::shared_ptr<Network> RuntimeState::shared_network() {
   // What the loop thread tells is passed on by a worker: it runs no plugin code itself.
   if (!network)
     network = make_network([told = hooks, on = std::weak_ptr(workers)](const Notice& notice) {
-      if (const auto some = on.lock())
-        some->post([told, notice] { told.report(Scope(), notice); });
+      if (const auto some = on.lock()) some->post([told, notice] { told.report(Scope(), notice); });
     });
   return network;
 }
@@ -87,7 +86,8 @@ void RuntimeState::shut_down() {
   if (last) stop(*last);
 }
 
-Runtime::Runtime(RuntimeOptions options) : state_(std::make_shared<RuntimeState>(std::move(options))) {}
+Runtime::Runtime(RuntimeOptions options)
+    : state_(std::make_shared<RuntimeState>(std::move(options))) {}
 
 Runtime::~Runtime() {
   if (!state_->fork_mark.inherited())
@@ -115,16 +115,15 @@ Session Runtime::start_session(std::shared_ptr<Backend> backend, std::string mod
                      .hooks = hooks,
                      .origin = origin_of_call(hooks, Scope(), options.origin)};
   SessionPreInit opening{
-      .scope = Scope::root(Kind::session,
-                           {.labels = std::move(labels), .origin = parts.origin}),
+      .scope = Scope::root(Kind::session, {.labels = std::move(labels), .origin = parts.origin}),
       .at = std::chrono::steady_clock::now(),
       .backend = parts.backend->provider(),
       .context = options.context.kind(),
       .span = options.span,
       .model = std::move(model),
       .options = std::move(options.options)};
-  const auto session = std::make_shared<SessionState>(std::move(parts), std::move(opening),
-                                                        std::move(options));
+  const auto session =
+      std::make_shared<SessionState>(std::move(parts), std::move(opening), std::move(options));
   if (const auto& block = session->operation.block()) {
     const Error error = blocked_error(*block);
     session->operation.end(ended_with(error), {.context = session->context});

@@ -26,8 +26,8 @@ struct RuntimeOptions {
   std::function<void(const Notice&)> on_diagnostic{};  // beside the plugins, on any thread
 };
 
-// Owns the network thread (started with the first session that needs it) and the workers. Any thread
-// may start sessions.
+// Owns the network thread (started with the first session that needs it) and the workers. Any
+// thread may start sessions.
 //
 // Destroyed: refuses new calls, cancels what runs (CancelReason::shutdown), ends sessions, drains,
 // stops the network, and returns within `shutdown`. A handler that has not returned by then is left
@@ -40,8 +40,8 @@ class Runtime {
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
-  // Throws Error: an unknown backend, a missing key or model (Errc::invalid_request, auth), a plugin
-  // that blocks (Errc::blocked). Sends nothing.
+  // Throws Error: an unknown backend, a missing key or model (Errc::invalid_request, auth), a
+  // plugin that blocks (Errc::blocked). Sends nothing.
   Session start_session(BackendOptions backend, SessionOptions options = {});
   Session start_session(std::shared_ptr<Backend> backend, std::string model,
                         SessionOptions options = {});

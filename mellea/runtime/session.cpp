@@ -29,9 +29,9 @@ Request request_for(const ComponentPreExecute& action, const std::string& model,
 // A call that is to end at an instant has a limit on its whole.
 void apply_deadline(Limits& limits, std::optional<Instant> until) {
   if (!until) return;
-  const auto left = std::max(std::chrono::ceil<std::chrono::milliseconds>(
-                                 *until - std::chrono::steady_clock::now()),
-                             std::chrono::milliseconds(1));
+  const auto left = std::max(
+      std::chrono::ceil<std::chrono::milliseconds>(*until - std::chrono::steady_clock::now()),
+      std::chrono::milliseconds(1));
   if (limits.whole.count() == 0 || left < limits.whole) limits.whole = left;
 }
 
@@ -65,14 +65,13 @@ SessionState::SessionState(SessionParts made_of, SessionPreInit opening, Session
       model(operation.opening()->model),
       options(*operation.opening()->options),
       context(std::move(given.context)),
-      conversation(std::make_shared<const std::string>(
-          given.conversation.empty() ? operation.scope().id().text()
-                                     : std::move(given.conversation))) {}
+      conversation(std::make_shared<const std::string>(given.conversation.empty()
+                                                           ? operation.scope().id().text()
+                                                           : std::move(given.conversation))) {}
 
 void SessionState::refuse_if_over() const {
   if (fork_mark.inherited())
-    throw Error(Errc::after_fork,
-                "this session belongs to the parent process: make a new Runtime");
+    throw Error(Errc::after_fork, "this session belongs to the parent process: make a new Runtime");
   if (closed) throw Error(Errc::shutdown, "the session has ended");
 }
 
@@ -148,13 +147,14 @@ SessionHandle::~SessionHandle() {
   if (!session_->fork_mark.inherited())
     session_->close(CancelReason::none, SessionState::Teller::worker);
   else
-    new std::shared_ptr<SessionState>(std::move(session_));  // its mutex may be held for ever in here
+    new std::shared_ptr<SessionState>(
+        std::move(session_));  // its mutex may be held for ever in here
 }
 
 // The session as users have it
 
-Session::Session(std::shared_ptr<SessionState> state, std::shared_ptr<const SessionHandle> handle, Hooks hooks,
-                 Scope parent)
+Session::Session(std::shared_ptr<SessionState> state, std::shared_ptr<const SessionHandle> handle,
+                 Hooks hooks, Scope parent)
     : state_(std::move(state)),
       handle_(std::move(handle)),
       hooks_(std::move(hooks)),
@@ -199,17 +199,16 @@ Output Session::start(std::string_view component, Message message, CallOptions o
   }
   auto action = std::make_shared<Operation<ComponentPreExecute>>(
       hooks_,
-      ComponentPreExecute{
-          .scope = parent_.child(Kind::action, {.labels = std::move(options.labels),
-                                                .origin = std::move(origin)}),
-          .at = std::chrono::steady_clock::now(),
-          .component = component,
-          .action = std::make_shared<const Message>(std::move(message)),
-          .context = before,
-          .conversation = conversation,
-          .options = merged(options.options, state_->options),
-          .format = std::move(options.format),
-          .tools = std::move(options.tools)});
+      ComponentPreExecute{.scope = parent_.child(Kind::action, {.labels = std::move(options.labels),
+                                                                .origin = std::move(origin)}),
+                          .at = std::chrono::steady_clock::now(),
+                          .component = component,
+                          .action = std::make_shared<const Message>(std::move(message)),
+                          .context = before,
+                          .conversation = conversation,
+                          .options = merged(options.options, state_->options),
+                          .format = std::move(options.format),
+                          .tools = std::move(options.tools)});
   try {
     if (action->block()) throw blocked_error(*action->block());
     const ComponentPreExecute& opening = *action->opening();
@@ -227,8 +226,7 @@ Output Session::start(std::string_view component, Message message, CallOptions o
          .stop = options.stop,
          .on_end = [action, running, session = state_](const Ending& ending,
                                                        const std::shared_ptr<const Reply>& reply) {
-           if (ending.outcome == Outcome::ok)
-             session->add_turn(*action->opening()->action, *reply);
+           if (ending.outcome == Outcome::ok) session->add_turn(*action->opening()->action, *reply);
            Context after = Context::simple();
            {
              std::lock_guard lock(session->mutex);

@@ -66,8 +66,8 @@ class Session {
   const std::string& model() const noexcept;
   const Scope& scope() const noexcept;  // of the session, or what within() was given
   // Cancels what runs (CancelReason::parent), tells the end, and returns when it is told or some
-  // other thread is about to. A later call throws. The last handle's destructor ends it too, without
-  // cancelling anything, and leaves the telling to a worker.
+  // other thread is about to. A later call throws. The last handle's destructor ends it too,
+  // without cancelling anything, and leaves the telling to a worker.
   void end();
 
  private:
@@ -86,9 +86,9 @@ struct SessionOptions {
   Plugins plugins{};  // hear this session only
   Labels labels{};
   ModelOptions options{};
-  Context context = Context::simple();  // chat: each call sees the turns before it
-  bool span = true;                     // false: its calls are roots of their own
-  std::string conversation{};           // its id; empty: the session's
+  Context context = Context::simple();     // chat: each call sees the turns before it
+  bool span = true;                        // false: its calls are roots of their own
+  std::string conversation{};              // its id; empty: the session's
   std::shared_ptr<const Origin> origin{};  // wins over what plugins find in the thread
 };
 

@@ -34,8 +34,8 @@ struct RuntimeState {
 
   mutable std::mutex mutex;
   std::condition_variable session_ended;
-  bool over = false;                  // guarded by mutex
-  std::shared_ptr<Network> network;   // guarded by mutex; null until somebody needs it
+  bool over = false;                 // guarded by mutex
+  std::shared_ptr<Network> network;  // guarded by mutex; null until somebody needs it
   std::map<const SessionState*, std::weak_ptr<SessionState>> sessions;  // guarded by mutex
 };
 
@@ -88,8 +88,8 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
   int running = 0;
   std::map<const Generation*, std::weak_ptr<Generation>> generations;  // some of those that run
   bool closed = false;
-  bool told = false;                              // or about to be
-  CancelReason cancelled = CancelReason::none;    // why calls were cut off at the end
+  bool told = false;                            // or about to be
+  CancelReason cancelled = CancelReason::none;  // why calls were cut off at the end
 };
 
 // Ends the session when the last copy of the handle goes.
@@ -104,8 +104,8 @@ class SessionHandle {
   std::shared_ptr<SessionState> session_;
 };
 
-// Where the caller is in its own trace: what it says itself, else what a plugin finds in the thread.
-// Null if it is nowhere.
+// Where the caller is in its own trace: what it says itself, else what a plugin finds in the
+// thread. Null if it is nowhere.
 std::shared_ptr<const Origin> origin_of_call(const Hooks& hooks, const Scope& scope,
                                              const std::shared_ptr<const Origin>& given);
 

@@ -71,7 +71,8 @@ class SessionTest : public ::testing::Test {
   // The names of the events so far.
   std::vector<std::string> heard() const {
     std::vector<std::string> names;
-    for (const std::string& line : recorder_->lines()) names.push_back(line.substr(0, line.find(' ')));
+    for (const std::string& line : recorder_->lines())
+      names.push_back(line.substr(0, line.find(' ')));
     return names;
   }
   // How the operations of a kind ended, in the order of their ends.
@@ -446,8 +447,8 @@ TEST_F(SessionTest, ACallWithinAnotherIsBelowIt) {
 
 TEST_F(SessionTest, TheCallersOriginIsTakenUpUnlessTheSessionBeganThere) {
   const auto at = [](char digit) {
-    return std::make_shared<const Origin>(
-        Origin{.traceparent = "00-" + std::string(32, digit) + "-" + std::string(16, digit) + "-01"});
+    return std::make_shared<const Origin>(Origin{
+        .traceparent = "00-" + std::string(32, digit) + "-" + std::string(16, digit) + "-01"});
   };
   std::shared_ptr<const Origin> current = at('1');
   std::vector<std::string> origins;
@@ -497,9 +498,8 @@ TEST_F(SessionTest, TheEndOfTheRuntimeEndsEverything) {
   Output read = session->start_chat("1");
   Output waited = session->start_chat("2");
   EXPECT_TRUE(read.next());
-  auto waiter = std::async(std::launch::async, [&] {
-    return error_of([&] { waited.wait(); }).code();
-  });
+  auto waiter =
+      std::async(std::launch::async, [&] { return error_of([&] { waited.wait(); }).code(); });
   runtime_.reset();
   EXPECT_EQ(waiter.get(), Errc::shutdown);
   EXPECT_EQ(error_of([&] {
@@ -527,17 +527,17 @@ TEST_F(SessionTest, AStuckHandlerIsLeftBehindAndReported) {
   };
   const auto gate = std::make_shared<Gate>();
   std::atomic<int> reported{0};
-  auto runtime = std::make_unique<Runtime>(RuntimeOptions{
-      .plugins = {plugin([gate](Subscriber& hooks) {
-        hooks.observe<GenerationPostCall>([gate](const GenerationPostCall&) {
-          gate->opened.wait();
-          gate->left.set_value();
-        });
-      })},
-      .shutdown = 50ms,
-      .on_diagnostic = [&](const Notice& notice) {
-        if (notice.kind == Notice::Kind::left_behind) ++reported;
-      }});
+  auto runtime = std::make_unique<Runtime>(
+      RuntimeOptions{.plugins = {plugin([gate](Subscriber& hooks) {
+                       hooks.observe<GenerationPostCall>([gate](const GenerationPostCall&) {
+                         gate->opened.wait();
+                         gate->left.set_value();
+                       });
+                     })},
+                     .shutdown = 50ms,
+                     .on_diagnostic = [&](const Notice& notice) {
+                       if (notice.kind == Notice::Kind::left_behind) ++reported;
+                     }});
   script(Line().text("a").hang());
   { Output output = runtime->start_session(backend_, "demo").start_chat("hi"); }
   const auto before = std::chrono::steady_clock::now();
@@ -609,8 +609,7 @@ TEST_F(SessionTest, RetriesAndOtherNoticesReachPlugins) {
 }
 
 TEST_F(SessionTest, ASessionNeedsAModelAndAKnownBackend) {
-  EXPECT_EQ(error_of([&] { runtime_->start_session(backend_, ""); }).code(),
-            Errc::invalid_request);
+  EXPECT_EQ(error_of([&] { runtime_->start_session(backend_, ""); }).code(), Errc::invalid_request);
   const Error unknown =
       error_of([&] { runtime_->start_session({.backend = "opnai", .model = "m"}); });
   EXPECT_STREQ(unknown.what(), "unknown backend \"opnai\": did you mean \"openai\"?");

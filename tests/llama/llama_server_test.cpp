@@ -45,10 +45,11 @@ TEST_F(LlamaServerTest, AnswersPlainAndStreamedAlike) {
 TEST_F(LlamaServerTest, CallsAToolAndReadsItsResult) {
   Session session = start();
   const CallOptions with_tools{
-      .tools = {{.name = "get_weather",
-                 .description = "Weather in a city",
-                 .parameters = Json::parse(
-                     R"({"type":"object","properties":{"city":{"type":"string"}},"required":["city"]})")}}};
+      .tools = {
+          {.name = "get_weather",
+           .description = "Weather in a city",
+           .parameters = Json::parse(
+               R"({"type":"object","properties":{"city":{"type":"string"}},"required":["city"]})")}}};
   for (const bool stream : {false, true}) {
     CallOptions options = with_tools;
     options.stream = stream;
@@ -88,8 +89,7 @@ TEST_F(LlamaServerTest, EveryCallIsASpanWithItsUsage) {
   start().chat("hi");
   ASSERT_TRUE(runtime_.drain(std::chrono::steady_clock::now() + std::chrono::seconds(5)));
   for (const auto& span : spans_->take())
-    if (span->name == "chat tiny")
-      EXPECT_NE(span->find(telemetry::Fact::input_tokens), nullptr);
+    if (span->name == "chat tiny") EXPECT_NE(span->find(telemetry::Fact::input_tokens), nullptr);
 }
 
 }  // namespace

@@ -170,10 +170,10 @@ class Program {
   }
 
   void session() {
-    Session session = runtime_->start_session(
-        backend_, "demo",
-        {.context = dice_.one_in(2) ? Context::chat() : Context::simple(),
-         .span = !dice_.one_in(5)});
+    Session session =
+        runtime_->start_session(backend_, "demo",
+                                {.context = dice_.one_in(2) ? Context::chat() : Context::simple(),
+                                 .span = !dice_.one_in(5)});
     for (int calls = dice_.below(4); calls > 0; --calls) attempt([&] { call(session); });
     if (dice_.one_in(4)) in_parallel(session);
     if (dice_.one_in(5)) attempt([&] { session.reset(); });
@@ -273,7 +273,8 @@ std::vector<std::string> problems_of(const std::vector<SpanPtr>& spans) {
     const auto parent = by_id.find(span->parent);
     const bool root = span->parent == std::array<std::uint8_t, 8>{};
     const std::string around = parent == by_id.end() ? "" : std::string(parent->second->name);
-    if (!root && parent == by_id.end()) problems.push_back(std::string(span->name) + " lost its parent");
+    if (!root && parent == by_id.end())
+      problems.push_back(std::string(span->name) + " lost its parent");
     const auto known = parents.find(std::string(span->name));
     if (known == parents.end() || !known->second.contains(around))
       problems.push_back(std::string(span->name) + " is in \"" + around + "\"");
@@ -291,12 +292,13 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
 TEST(RandomProgramsTest, EveryOperationHasOneEndAndTheRightParent) {
   const std::uint64_t programs = number_from("MELLEA_RANDOM_PROGRAMS", 10'000);
   const std::uint64_t first = number_from("MELLEA_RANDOM_SEED", std::random_device{}());
-  std::cout << "MELLEA_RANDOM_SEED=" << first << " MELLEA_RANDOM_PROGRAMS=" << programs << std::endl;
+  std::cout << "MELLEA_RANDOM_SEED=" << first << " MELLEA_RANDOM_PROGRAMS=" << programs
+            << std::endl;
   std::size_t generations = 0;
   std::size_t spans_seen = 0;
   for (std::uint64_t seed = first; seed < first + programs; ++seed) {
-    const auto recorder = std::make_shared<testing::Recorder>(
-        testing::Recorder::Options{.chunks = seed % 3 == 0});
+    const auto recorder =
+        std::make_shared<testing::Recorder>(testing::Recorder::Options{.chunks = seed % 3 == 0});
     const auto memory = std::make_shared<MemoryExporter>();
     Telemetry telemetry(telemetry::Config{.exporters = {memory}});
     Plugins plugins = telemetry.plugins();

@@ -1,0 +1,265 @@
+#include "mellea/hooks/workers.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <csignal>
+#include <deque>
+#include <list>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "mellea/core/fork.h"
+
+namespace mellea {
+namespace {
+
+constexpr std::chrono::seconds kBetweenDropReports{60};
+
+// Blocks signals while it lives, so that a thread started meanwhile never runs a handler of the
+// host's. Faults stay open: they hit the thread that made them, and crash reporters want them.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() noexcept {
+    sigset_t most;
+    ::sigfillset(&most);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT})
+      ::sigdelset(&most, fault);
+    ::pthread_sigmask(SIG_SETMASK, &most, &before_);
+  }
+  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+thread_local const void* state_of_this_thread = nullptr;  // null: not a worker
+
+}  // namespace
+
+struct Workers::State {
+  using Task = std::function<void()>;
+  using Later = std::function<void(std::stop_token)>;
+  using Lock = std::unique_lock<std::mutex>;
+
+  struct Thread {
+    std::thread handle{};
+    bool ended = false;
+  };
+
+  explicit State(Options chosen) : options{std::max(chosen.most, 1), chosen.background} {}
+
+  // What a thread does from its start to its end. `self` keeps the State.
+  static void work(const std::shared_ptr<State>& self, Thread& thread);
+
+  // These three expect `mutex` to be held.
+  // Threads that wait and have no task promised to them; negative if tasks wait for threads.
+  std::ptrdiff_t free() const noexcept { return idle - std::ssize(tasks); }
+  bool ensure_free(const std::shared_ptr<State>& self);
+  bool calm() const noexcept;
+
+  void run_line();
+
+  const Options options;
+  const ForkMark mark;
+  std::stop_source stop_source;
+
+  std::mutex mutex;
+  std::condition_variable work_came;
+  std::condition_variable work_done;
+  // All guarded by mutex:
+  std::list<Thread> threads;    // all that were ever started; references stay valid
+  int alive = 0;                // of them
+  int idle = 0;                 // of those; one that is just starting is idle
+  std::deque<Task> tasks;       // not begun
+  std::deque<Later> line;       // of the background, not begun
+  bool line_runs = false;       // a task that works it off is running or among `tasks`
+  std::thread::id line_runner;  // while it runs
+  bool stopping = false;
+  std::int64_t drops_reported = 0;
+  std::optional<Instant> last_drop_report;
+
+  std::atomic<std::int64_t> dropped{0};
+};
+
+// Sees to it that a task put in line now is begun at once. False if none can be started.
+bool Workers::State::ensure_free(const std::shared_ptr<State>& self) {
+  if (free() > 0) return true;
+  if (alive >= options.most) return false;
+  Thread& thread = threads.emplace_back();
+  try {
+    const SignalsBlocked blocked;
+    thread.handle = std::thread([self, &thread] { work(self, thread); });
+  } catch (const std::system_error&) {  // the system has no more threads to give
+    threads.pop_back();
+    return false;
+  }
+  ++alive;
+  ++idle;
+  return true;
+}
+
+void Workers::State::work(const std::shared_ptr<State>& self, Thread& thread) {
+  state_of_this_thread = self.get();
+  State& state = *self;
+  Lock lock(state.mutex);
+  while (true) {
+    state.work_came.wait(lock, [&] { return state.stopping || !state.tasks.empty(); });
+    if (state.tasks.empty()) break;
+    Task task = std::move(state.tasks.front());
+    state.tasks.pop_front();
+    --state.idle;
+    lock.unlock();
+    task();
+    task = nullptr;  // what it holds may be the user's, and goes before the lock is taken
+    lock.lock();
+    ++state.idle;
+    state.work_done.notify_all();
+  }
+  --state.idle;
+  --state.alive;
+  thread.ended = true;
+  state.work_done.notify_all();
+}
+
+// Works off the line of the background. Runs as a task of which there is at most one.
+void Workers::State::run_line() {
+  Lock lock(mutex);
+  line_runner = std::this_thread::get_id();
+  while (!line.empty()) {
+    Later task = std::move(line.front());
+    line.pop_front();
+    lock.unlock();
+    task(stop_source.get_token());
+    task = nullptr;
+    lock.lock();
+  }
+  line_runner = {};
+  line_runs = false;
+}
+
+// Whether nothing is running or in line, but for what the calling thread itself is doing.
+bool Workers::State::calm() const noexcept {
+  const int own = state_of_this_thread == this ? 1 : 0;
+  const bool own_line = line_runner == std::this_thread::get_id();
+  return alive - idle == own && tasks.empty() && (line.empty() || own_line);
+}
+
+Workers::Workers(Options options) : state_(std::make_shared<State>(options)) {}
+
+Workers::~Workers() {
+  // In a child of fork() the threads' own references keep the State, whose mutex may be locked for
+  // ever: it is left alone.
+  if (!state_->mark.inherited()) stop(Instant{});
+}
+
+bool Workers::try_run(std::function<void()> task) {
+  if (state_->mark.inherited()) return false;
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->stopping || !state_->ensure_free(state_)) return false;
+    state_->tasks.push_back(std::move(task));
+  }
+  state_->work_came.notify_one();
+  return true;
+}
+
+bool Workers::post(std::function<void()> task) {
+  if (state_->mark.inherited()) return false;
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->stopping) return false;
+    if (!state_->ensure_free(state_) && state_->alive == 0) return false;
+    state_->tasks.push_back(std::move(task));
+  }
+  state_->work_came.notify_one();
+  return true;
+}
+
+bool Workers::background(std::function<void(std::stop_token)> task) {
+  if (state_->mark.inherited()) return false;
+  {
+    const std::lock_guard lock(state_->mutex);
+    State& state = *state_;
+    const bool accepts = !state.stopping && state.line.size() < state.options.background &&
+                         (state.line_runs || state.ensure_free(state_) || state.alive > 0);
+    if (!accepts) {
+      state.dropped.fetch_add(1, std::memory_order_relaxed);
+      return false;
+    }
+    state.line.push_back(std::move(task));
+    if (std::exchange(state.line_runs, true)) return true;
+    state.tasks.emplace_back([&state] { state.run_line(); });
+  }
+  state_->work_came.notify_one();
+  return true;
+}
+
+std::int64_t Workers::dropped() const noexcept {
+  return state_->dropped.load(std::memory_order_relaxed);
+}
+
+std::int64_t Workers::drops_to_report() {
+  if (dropped() == 0 || state_->mark.inherited()) return 0;
+  const std::lock_guard lock(state_->mutex);
+  State& state = *state_;
+  const Instant now = std::chrono::steady_clock::now();
+  const std::int64_t count = dropped() - state.drops_reported;
+  if (count == 0) return 0;
+  if (state.last_drop_report && now - *state.last_drop_report < kBetweenDropReports) return 0;
+  state.last_drop_report = now;
+  state.drops_reported += count;
+  return count;
+}
+
+bool Workers::drain(Instant until) {
+  if (state_->mark.inherited()) return false;
+  State::Lock lock(state_->mutex);
+  return state_->work_done.wait_until(lock, until, [&] { return state_->calm(); });
+}
+
+bool Workers::stop(Instant until) {
+  if (state_->mark.inherited()) return false;
+  const std::shared_ptr<State> state = state_;  // the last task to end may let go of this Workers
+  State::Lock lock(state->mutex);
+  state->stopping = true;
+  lock.unlock();
+  state->work_came.notify_all();
+  state->stop_source.request_stop();  // runs callbacks of the handlers'
+
+  lock.lock();
+  const int own = state_of_this_thread == state.get() ? 1 : 0;
+  const bool all = state->work_done.wait_until(lock, until, [&] { return state->alive == own; });
+  const std::deque<State::Task> not_run = std::exchange(state->tasks, {});
+  const std::deque<State::Later> not_told = std::exchange(state->line, {});
+  state->dropped.fetch_add(std::ssize(not_told), std::memory_order_relaxed);
+  std::vector<std::thread> ended;
+  for (State::Thread& thread : state->threads) {
+    if (!thread.handle.joinable()) continue;
+    if (thread.ended)
+      ended.push_back(std::move(thread.handle));
+    else
+      thread.handle.detach();
+  }
+  lock.unlock();
+  for (std::thread& thread : ended) thread.join();
+  return all;
+}
+
+bool Workers::on_worker() noexcept { return state_of_this_thread != nullptr; }
+
+int Workers::threads() const noexcept {
+  if (state_->mark.inherited()) return 0;
+  const std::lock_guard lock(state_->mutex);
+  return state_->alive;
+}
+
+}  // namespace mellea
