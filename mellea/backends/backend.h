@@ -28,8 +28,8 @@ class ReplyStream {
  public:
   virtual ~ReplyStream() = default;
 
-  // Never blocks. Fills `chunk` if the answer is Next::chunk. Throws Error, again at each call, once
-  // everything that had arrived before the failure was given out.
+  // Never blocks. Fills `chunk` if the answer is Next::chunk. Throws Error, again at each call,
+  // once everything that had arrived before the failure was given out.
   virtual Next try_next(Chunk& chunk) = 0;
 
   // Blocks until try_next would not say pending, or `until`; may return early.
@@ -56,8 +56,8 @@ class Backend {
   virtual std::string_view provider() const = 0;
   virtual Endpoint endpoint() const = 0;
 
-  // Sends and returns at once; a reply that does not stream is a stream of one chunk. A stop request
-  // cancels. Throws Error if the request can't be written down, or Errc::after_fork.
+  // Sends and returns at once; a reply that does not stream is a stream of one chunk. A stop
+  // request cancels. Throws Error if the request can't be written down, or Errc::after_fork.
   virtual std::unique_ptr<ReplyStream> start(Request request, std::stop_token stop) = 0;
 
   // The names of the models that the provider has. Blocks. Throws Error.
@@ -67,7 +67,7 @@ class Backend {
 class Network;  // the thread and the connections that backends share; opaque here
 
 struct BackendOptions {
-  std::string backend{};   // "openai", "scripted"
+  std::string backend{};  // "openai", "scripted"
   std::string model{};
   std::string base_url{};  // empty: the provider's own
   std::string api_key{};   // sent to the provider and nowhere else

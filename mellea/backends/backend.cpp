@@ -1,0 +1,42 @@
+#include "mellea/backends/backend.h"
+
+#include <array>
+#include <utility>
+
+#include "mellea/backends/openai_backend.h"
+#include "mellea/backends/scripted_backend.h"
+#include "mellea/core/text.h"
+#include "mellea/net/network.h"
+
+namespace mellea {
+namespace {
+
+constexpr std::array<std::string_view, 2> kBackends = {"openai", "scripted"};
+
+[[noreturn]] void refuse_unknown(std::string_view name) {
+  std::string known;
+  for (const std::string_view backend : kBackends)
+    known.append(known.empty() ? ": known are " : ", ").append(backend);
+  const std::string meant = did_you_mean(name, kBackends);
+  const std::string what = name.empty() ? std::string("no backend given")
+                                        : "unknown backend \"" + one_line(name, 60) + "\"";
+  throw Error(Errc::invalid_request, what + (meant.empty() ? known : meant));
+}
+
+}  // namespace
+
+std::shared_ptr<Network> make_network(std::function<void(const Notice&)> diagnostic) {
+  return std::make_shared<Network>(std::move(diagnostic));
+}
+
+void stop(Network& network) noexcept { network.stop(); }
+
+std::shared_ptr<Backend> make_backend(const BackendOptions& options,
+                                      std::shared_ptr<Network> network) {
+  if (options.backend == "openai") return make_openai_backend(options, std::move(network));
+  if (options.backend == "scripted")
+    return std::make_shared<ScriptedBackend>(ScriptedOptions{.echo = true});
+  refuse_unknown(options.backend);
+}
+
+}  // namespace mellea

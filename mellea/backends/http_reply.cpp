@@ -1,0 +1,252 @@
+#include "mellea/backends/http_reply.h"
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "mellea/core/scope.h"
+
+namespace mellea {
+namespace {
+
+constexpr std::size_t kMaxErrorBody = 64U << 10U;
+
+// In [0, 1).
+double random_fraction() { return static_cast<double>(Id::random().high >> 11U) * 0x1p-53; }
+
+std::string request_id(const HttpHead& head) {
+  static constexpr std::array<std::string_view, 5> kNames = {
+      "x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "x-amzn-requestid"};
+  for (const std::string_view name : kNames)
+    if (const std::string_view id = head.header(name); !id.empty()) return std::string(id);
+  return {};
+}
+
+bool is_ok(int status) { return status >= 200 && status < 300; }
+
+class HttpReply final : public ReplyStream {
+ public:
+  HttpReply(const std::shared_ptr<Network>& network, HttpCall call, std::stop_token stop)
+      : network_(network), call_(std::move(call)) {
+    for (Notice& notice : call_.notices) tell(std::move(notice));
+    HttpRequest& request = call_.request;
+    if (const auto whole = std::exchange(request.limits.whole, {}); whole.count() > 0)
+      request.until = Instant::clock::now() + whole;
+    if (stop.stop_requested()) {
+      fail(Error(Errc::cancelled, call_.names->provider + ": cancelled"));
+      return;
+    }
+    try {
+      exchange_ = network->start(request);
+    } catch (const Error& error) {
+      throw from_network(error);
+    }
+    on_stop_.emplace(std::move(stop), Cancel{this});
+  }
+
+  Next try_next(Chunk& chunk) override {
+    for (;;) {
+      if (next_ < chunks_.size()) {
+        chunk = std::move(chunks_[next_++]);
+        return Next::chunk;
+      }
+      chunks_.clear();
+      next_ = 0;
+      if (failure_) throw Error(*failure_);
+      if (ended_) return Next::end;
+      if (!advance()) return Next::pending;
+    }
+  }
+
+  void wait(Instant until) override {
+    if (!has_news()) exchange_->wait(until);
+  }
+
+  bool when_ready(std::function<void()> wake) override {
+    while (!has_news()) {
+      if (exchange_->when_ready(wake)) return true;
+      advance();
+    }
+    return false;
+  }
+
+  void cancel() noexcept override {
+    const std::lock_guard lock(mutex_);
+    cancelled_ = true;
+    if (exchange_) exchange_->cancel();
+  }
+
+  StreamTimes times() const override {
+    const HttpTimes times = exchange_ ? exchange_->times() : HttpTimes{};
+    return {.sent = times.sent,
+            .ended = ended_at_ != Instant{} ? ended_at_ : times.ended,
+            .paused = times.paused};
+  }
+
+ private:
+  struct Cancel {
+    HttpReply* reply;
+    void operator()() const noexcept { reply->cancel(); }
+  };
+
+  bool has_news() const noexcept { return next_ < chunks_.size() || failure_ || ended_; }
+
+  // One step of the exchange. False if there is none to be done now.
+  bool advance() {
+    HttpNext next = HttpNext::pending;
+    try {
+      next = exchange_->try_next();
+    } catch (const Error& error) {
+      lost(error);
+      return true;
+    }
+    switch (next) {
+      case HttpNext::pending: return false;
+      case HttpNext::head: begin(); break;
+      case HttpNext::bytes: take(); break;
+      case HttpNext::end: end(); break;
+    }
+    return true;
+  }
+
+  void begin() {
+    status_ = exchange_->head().status;
+    if (is_ok(status_)) call_.decoder->begin(exchange_->head().header("content-type"));
+  }
+
+  void take() {
+    if (!is_ok(status_)) {
+      const std::string_view bytes = exchange_->bytes();
+      error_body_ += bytes.substr(0, kMaxErrorBody - error_body_.size());
+      if (error_body_.size() == kMaxErrorBody) refused();
+      return;
+    }
+    fed_ = true;
+    decode([this] { call_.decoder->feed(exchange_->bytes(), exchange_->at(), chunks_); });
+    if (failure_ || !call_.decoder->ended()) return;
+    ended_at_ = exchange_->at();
+    ended_ = true;
+    exchange_->finish();
+  }
+
+  void end() {
+    if (!is_ok(status_)) return refused();
+    ended_at_ = exchange_->times().ended;
+    decode([this] { call_.decoder->end(ended_at_, chunks_); });
+    ended_ = !failure_;
+  }
+
+  template <class Step>
+  void decode(const Step& step) {
+    try {
+      step();
+    } catch (const Error& error) {
+      fail(error);
+    }
+  }
+
+  // The server has answered, but not with what was asked for.
+  void refused() {
+    const HttpHead& head = exchange_->head();
+    const auto asked = retry_after(head, std::chrono::system_clock::now());
+    again_or_fail(answer_error(*call_.names, {.status = status_,
+                                              .body = error_body_,
+                                              .request_id = request_id(head),
+                                              .retry_after = asked}),
+                  head.header("x-should-retry") != "false");
+  }
+
+  void lost(const Error& error) {
+    const bool was_refused = status_ != 0 && !is_ok(status_);
+    if (was_refused && error.code() == Errc::transport_error) return refused();
+    again_or_fail(from_network(error), true);
+  }
+
+  void again_or_fail(const Error& error, bool allowed) {
+    if (!allowed || !error.retryable() || fed_) return fail(error);
+    const RetryDecision decision = decide(call_.retry,
+                                          {.attempt = attempt_,
+                                           .status = error.details().status,
+                                           .connection_failed = error.retryable(),
+                                           .asked = error.details().retry_after},
+                                          random_fraction());
+    if (!decision.again)
+      return fail(Error(error.code(), error.what() + (": " + decision.reason), error.details()));
+    const Instant until = call_.request.until;
+    if (until != Instant{} && Instant::clock::now() + decision.delay >= until) return fail(error);
+    tell({.kind = Notice::Kind::retry,
+          .text = error.what(),
+          .attempt = attempt_,
+          .http_status = error.details().status,
+          .category = error.code(),
+          .delay = decision.delay});
+    start_again(decision.delay);
+  }
+
+  void start_again(std::chrono::milliseconds delay) {
+    const std::shared_ptr<Network> network = network_.lock();
+    if (!network)
+      return fail(Error(Errc::shutdown, call_.names->provider + ": the network was stopped"));
+    HttpRequest request = call_.request;
+    request.delay = delay;
+    std::unique_ptr<HttpExchange> exchange;
+    try {
+      exchange = network->start(std::move(request));
+    } catch (const Error& error) {
+      return fail(from_network(error));
+    }
+    ++attempt_;
+    status_ = 0;
+    error_body_.clear();
+    const std::lock_guard lock(mutex_);
+    exchange_.swap(exchange);
+    if (cancelled_) exchange_->cancel();
+  }
+
+  void fail(Error error) {
+    failure_ = std::move(error);
+    if (ended_at_ == Instant{}) ended_at_ = Instant::clock::now();
+    if (exchange_) exchange_->cancel();
+  }
+
+  Error from_network(const Error& error) const {
+    std::string what = call_.names->provider + ": " + error.what();
+    if (fed_) what += ": the text above is incomplete";
+    return Error(error.code(), what, error.details());
+  }
+
+  void tell(Notice notice) {
+    chunks_.push_back({.at = Instant::clock::now(), .what = std::move(notice)});
+  }
+
+  const std::weak_ptr<Network> network_;
+  HttpCall call_;
+  std::vector<Chunk> chunks_;  // decoded; given out up to next_
+  std::size_t next_ = 0;
+  std::optional<Error> failure_;  // thrown once the chunks are given out
+  bool ended_ = false;            // well
+  Instant ended_at_{};
+
+  // Of the attempt that runs.
+  int attempt_ = 1;
+  int status_ = 0;  // 0 before its head
+  bool fed_ = false;
+  std::string error_body_;  // of a status that is not 2xx
+
+  std::mutex mutex_;
+  std::unique_ptr<HttpExchange> exchange_;  // exchanged by the reader only, with mutex_ held
+  bool cancelled_ = false;                  // guarded by mutex_
+  std::optional<std::stop_callback<Cancel>> on_stop_;  // last, so that it goes first
+};
+
+}  // namespace
+
+std::unique_ptr<ReplyStream> start_http_reply(const std::shared_ptr<Network>& network,
+                                              HttpCall call, std::stop_token stop) {
+  return std::make_unique<HttpReply>(network, std::move(call), std::move(stop));
+}
+
+}  // namespace mellea

@@ -1,0 +1,72 @@
+// One JSON object of a server that speaks OpenAI's protocol: a stream's event, or a whole answer.
+#pragma once
+
+#include <simdjson.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mellea/core/reply.h"
+
+namespace mellea {
+
+// What an object says, as views that are good until the next one is read. Empty means not said.
+struct OpenAiEvent {
+  struct Call {
+    std::optional<std::int64_t> index{};
+    std::string_view id{};
+    std::string_view name{};
+    std::string_view arguments{};
+  };
+  struct Choice {
+    std::int64_t index = 0;
+    std::string_view thinking{};
+    std::string_view text{};
+    std::string_view refusal{};
+    std::string_view finish_reason{};
+    std::size_t calls_end = 0;  // its calls end here in `calls`, and begin where the last one's end
+  };
+
+  std::string_view id{};
+  std::string_view model{};
+  std::string_view service_tier{};
+  std::string_view system_fingerprint{};
+  bool is_error = false;
+  bool has_choices = false;
+  std::vector<Choice> choices{};
+  std::vector<Call> calls{};
+  std::optional<Usage> usage{};
+
+  void clear();
+};
+
+// Reads one object after another with the same memory. Invalid UTF-8 and halves of surrogate pairs
+// become U+FFFD. Members that nobody uses may be anything, however deep.
+class OpenAiEventReader {
+ public:
+  // Null if `json` was read into event(); else why not, as a clause.
+  const char* read(std::string_view json);
+  const OpenAiEvent& event() const noexcept { return event_; }
+
+ private:
+  using Value = simdjson::ondemand::value;
+
+  void parse(std::string_view json);
+  void choices(Value value);
+  void choice(simdjson::ondemand::object object);
+  void said(Value value, OpenAiEvent::Choice& choice);
+  void tool_calls(Value value);
+  void tool_call(simdjson::ondemand::object object, std::optional<std::int64_t> index);
+  void function(Value value, OpenAiEvent::Call& call);
+  void usage(Value value);
+  std::string_view text(Value value, const char* complaint);
+
+  simdjson::ondemand::parser parser_;
+  std::vector<char> padded_;  // the object, with the bytes after it that simdjson may touch
+  OpenAiEvent event_;
+};
+
+}  // namespace mellea

@@ -1,0 +1,269 @@
+#include "mellea/backends/openai_reply.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <utility>
+
+#include "mellea/backends/openai_event.h"
+#include "mellea/core/text.h"
+#include "mellea/net/sse.h"
+
+namespace mellea {
+namespace {
+
+constexpr std::size_t kMaxWhole = 64U << 20U;  // bytes of an answer that does not stream
+constexpr std::int64_t kMaxIndex = 1024;       // of choices, and of the calls of one
+
+[[noreturn]] void refuse(const RequestNames& names, const std::string& what) {
+  throw Error(Errc::parse_error, names.prefix() + what);
+}
+
+// The calls of one choice, as the server numbers them and as we do: by first appearance.
+class Calls {
+ public:
+  // Which call a piece belongs to. A new id on a used index is a new call; a piece that has no
+  // index belongs to the call with its id, or else to the last one.
+  std::size_t number_of(const OpenAiEvent::Call& piece) {
+    const auto mine = std::find_if(calls_.rbegin(), calls_.rend(), [&](const Call& call) {
+      return piece.index ? call.index == piece.index : piece.id.empty() || call.id == piece.id;
+    });
+    const bool continues =
+        mine != calls_.rend() && (piece.id.empty() || mine->id.empty() || mine->id == piece.id);
+    const bool begins = !piece.index && piece.id.empty() && !piece.name.empty();
+    if (continues && !begins) return static_cast<std::size_t>(calls_.rend() - mine) - 1;
+    calls_.push_back({.index = piece.index});
+    return calls_.size() - 1;
+  }
+
+  // What is new in `piece`: a server may tell id and name more than once.
+  ToolCallPart part(const OpenAiEvent::Call& piece, std::size_t number) {
+    Call& call = calls_[number];
+    ToolCallPart part{.call = static_cast<int>(number), .arguments = std::string(piece.arguments)};
+    if (call.id.empty()) part.id = call.id = piece.id;
+    if (!std::exchange(call.named, call.named || !piece.name.empty())) part.name = piece.name;
+    return part;
+  }
+
+  std::size_t size() const noexcept { return calls_.size(); }
+
+ private:
+  struct Call {
+    std::optional<std::int64_t> index{};
+    std::string id{};
+    bool named = false;
+  };
+  std::vector<Call> calls_;
+};
+
+class OpenAiDecoder final : public ReplyDecoder {
+ public:
+  explicit OpenAiDecoder(std::shared_ptr<const RequestNames> names) : names_(std::move(names)) {}
+
+  void begin(std::string_view content_type) override {
+    if (content_type.find("event-stream") != content_type.npos)
+      form_ = Form::events;
+    else if (!content_type.empty())
+      form_ = Form::whole;
+  }
+
+  void feed(std::string_view bytes, Instant at, std::vector<Chunk>& out) override {
+    if (form_ == Form::unknown) guess(bytes);
+    if (form_ == Form::events)
+      feed_events(bytes, at, out);
+    else if (body_.size() + bytes.size() > kMaxWhole)
+      refuse(*names_, "the answer is over " + std::to_string(kMaxWhole) + " bytes");
+    else
+      body_ += bytes;
+  }
+
+  bool ended() const noexcept override { return ended_; }
+
+  void end(Instant at, std::vector<Chunk>& out) override {
+    ended_ = true;
+    if (form_ != Form::events) return end_whole(at, out);
+    const bool all_finished =
+        !choices_.empty() && std::all_of(choices_.begin(), choices_.end(),
+                                         [](const State& choice) { return choice.finished; });
+    if (all_finished) return;
+    throw Error(Errc::transport_error,
+                names_->provider + ": stream ended without its end mark after " +
+                    std::to_string(events_) + " chunks: the text above is incomplete",
+                {.retryable = true});
+  }
+
+ private:
+  enum class Form { unknown, events, whole };
+  struct State {
+    Calls calls{};
+    bool finished = false;
+  };
+
+  // For servers that do not say what they send: no event begins with a brace or a bracket.
+  void guess(std::string_view bytes) {
+    const auto first = bytes.find_first_not_of(" \t\r\n");
+    if (first == bytes.npos) return;
+    form_ = std::string_view("{[<").find(bytes[first]) != std::string_view::npos ? Form::whole
+                                                                                 : Form::events;
+  }
+
+  void feed_events(std::string_view bytes, Instant at, std::vector<Chunk>& out) {
+    sse_.feed(bytes);
+    SseEvent event;
+    while (!ended_ && next(event)) {
+      if (event.data.starts_with("[DONE]")) {
+        ended_ = true;
+      } else if (event.name == "error") {
+        throw stream_error(*names_, event.data, events_);
+      } else if (!event.data.empty()) {
+        take(event.data, at, out);
+      }
+    }
+  }
+
+  bool next(SseEvent& event) {
+    try {
+      return sse_.next(event);
+    } catch (const Error& error) {
+      throw about(*names_, error);
+    }
+  }
+
+  void end_whole(Instant at, std::vector<Chunk>& out) {
+    if (body_.empty()) refuse(*names_, "the answer is empty");
+    take(body_, at, out);
+    if (reader_.event().choices.empty()) refuse(*names_, "the answer has no choices");
+  }
+
+  void take(std::string_view json, Instant at, std::vector<Chunk>& out) {
+    if (const char* const why = reader_.read(json); why != nullptr)
+      refuse(*names_, (form_ == Form::events
+                           ? "event " + std::to_string(events_ + 1) + " of the stream is wrong: "
+                           : std::string("the answer is wrong: ")) +
+                          why + ": \"" + one_line(json, 80) + '"');
+    const OpenAiEvent& event = reader_.event();
+    info(event, at, out);
+    std::size_t call = 0;
+    for (const OpenAiEvent::Choice& choice : event.choices) {
+      said(choice, {event.calls.data() + call, choice.calls_end - call}, at, out);
+      call = choice.calls_end;
+    }
+    if (event.usage) usage(*event.usage, at, out);
+    if (event.is_error) throw stream_error(*names_, json, events_);
+    ++events_;
+  }
+
+  template <class What>
+  static void put(std::vector<Chunk>& out, Instant at, int index, What what) {
+    Chunk& chunk = out.emplace_back();
+    chunk.at = at;
+    chunk.index = index;
+    chunk.what.emplace<What>(std::move(what));
+  }
+
+  void info(const OpenAiEvent& event, Instant at, std::vector<Chunk>& out) {
+    bool changed = false;
+    const auto learn = [&changed](std::string& known, std::string_view told) {
+      if (told.empty() || known == told) return;
+      known = to_utf8(told);
+      changed = true;
+    };
+    learn(info_.id, event.id);
+    learn(info_.model, event.model);
+    learn(info_.service_tier, event.service_tier);
+    learn(info_.system_fingerprint, event.system_fingerprint);
+    if (changed) put(out, at, 0, info_);
+  }
+
+  void said(const OpenAiEvent::Choice& choice, std::span<const OpenAiEvent::Call> calls, Instant at,
+            std::vector<Chunk>& out) {
+    if (choice.index < 0 || choice.index >= kMaxIndex)
+      refuse(*names_, "a choice has the index " + std::to_string(choice.index));
+    const int index = static_cast<int>(choice.index);
+    const auto place = static_cast<std::size_t>(index);
+    if (choices_.size() <= place) choices_.resize(place + 1);
+    State& state = choices_[place];
+    if (!choice.thinking.empty()) put(out, at, index, Thinking{std::string(choice.thinking)});
+    if (!choice.text.empty()) put(out, at, index, std::string(choice.text));
+    if (!choice.refusal.empty()) put(out, at, index, Refusal{std::string(choice.refusal)});
+    for (const OpenAiEvent::Call& call : calls) called(state.calls, call, at, index, out);
+    if (choice.finish_reason.empty() || std::exchange(state.finished, true)) return;
+    put(out, at, index, Finish{to_utf8(choice.finish_reason)});
+  }
+
+  void called(Calls& calls, const OpenAiEvent::Call& piece, Instant at, int index,
+              std::vector<Chunk>& out) {
+    const std::size_t number = calls.number_of(piece);
+    if (calls.size() > static_cast<std::size_t>(kMaxIndex))
+      refuse(*names_, "more than " + std::to_string(kMaxIndex) + " tool calls in one answer");
+    put(out, at, index, calls.part(piece, number));
+  }
+
+  void usage(const Usage& told, Instant at, std::vector<Chunk>& out) {
+    const Usage usage = checked(told);
+    if (usage != told && !std::exchange(complained_, true))
+      put(out, at, 0,
+          Notice{.kind = Notice::Kind::usage_implausible,
+                 .text = names_->provider + ": token counts that can't be true were left out"});
+    if (usage == usage_) return;
+    usage_ = usage;
+    put(out, at, 0, usage);
+  }
+
+  const std::shared_ptr<const RequestNames> names_;
+  Form form_ = Form::unknown;
+  SseParser sse_;
+  std::string body_{};  // of Form::whole
+  OpenAiEventReader reader_;
+  std::size_t events_ = 0;
+  bool ended_ = false;
+  std::vector<State> choices_;  // by index
+  ResponseInfo info_{};         // as told last
+  Usage usage_{};               // as told last
+  bool complained_ = false;     // of its counts
+};
+
+class OpenAiModelsDecoder final : public ReplyDecoder {
+ public:
+  explicit OpenAiModelsDecoder(std::shared_ptr<const RequestNames> names)
+      : names_(std::move(names)) {}
+
+  void begin(std::string_view) override {}
+
+  void feed(std::string_view bytes, Instant, std::vector<Chunk>&) override {
+    if (body_.size() + bytes.size() > kMaxWhole)
+      refuse(*names_, "the answer is over " + std::to_string(kMaxWhole) + " bytes");
+    body_ += bytes;
+  }
+
+  bool ended() const noexcept override { return false; }
+
+  void end(Instant at, std::vector<Chunk>& out) override {
+    constexpr std::size_t kMaxDepth = 64;
+    nlohmann::json answer(nlohmann::json::value_t::discarded);
+    if (!nests_deeper_than(body_, kMaxDepth))
+      answer = nlohmann::json::parse(to_utf8(body_), nullptr, false);
+    if (!answer.is_object() || !answer.contains("data") || !answer["data"].is_array())
+      refuse(*names_, "the answer is no list of models: \"" + one_line(body_, 80) + "\"");
+    for (const nlohmann::json& model : answer["data"])
+      if (model.is_object() && model.contains("id") && model["id"].is_string())
+        out.push_back({.at = at, .what = model["id"].get<std::string>()});
+  }
+
+ private:
+  const std::shared_ptr<const RequestNames> names_;
+  std::string body_{};
+};
+
+}  // namespace
+
+std::unique_ptr<ReplyDecoder> make_openai_decoder(std::shared_ptr<const RequestNames> names) {
+  return std::make_unique<OpenAiDecoder>(std::move(names));
+}
+
+std::unique_ptr<ReplyDecoder> make_openai_models_decoder(
+    std::shared_ptr<const RequestNames> names) {
+  return std::make_unique<OpenAiModelsDecoder>(std::move(names));
+}
+
+}  // namespace mellea

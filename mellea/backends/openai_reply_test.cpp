@@ -1,0 +1,302 @@
+#include "mellea/backends/openai_reply.h"
+
+#include <gtest/gtest.h>
+
+#include "mellea/backends/decode_for_test.h"
+#include "mellea/core/text.h"
+
+namespace mellea {
+namespace {
+
+std::string event(std::string_view json) { return "data: " + std::string(json) + "\n\n"; }
+
+std::string delta(std::string_view members, std::string_view finish = "null") {
+  return event(R"({"id":"c1","model":"m","choices":[{"index":0,"delta":{)" + std::string(members) +
+               R"(},"finish_reason":)" + std::string(finish) + "}]}");
+}
+
+std::string says(std::string_view text) {
+  return delta(R"("content":")" + std::string(text) + '"');
+}
+
+const std::string kStop = delta("", R"("stop")");
+const std::string kDone = "data: [DONE]\n\n";
+
+// The lines of describe() without the info and the outcome "ok".
+std::string chunks(const std::string& body) {
+  std::string all = describe(decode(body));
+  const std::string info = "0: info c1 m  \n";
+  if (all.starts_with(info)) all.erase(0, info.size());
+  if (all.ends_with("ok ")) all.resize(all.size() - 3);
+  return all;
+}
+
+TEST(OpenAiDecoder, UsageComesOnAChunkWithoutChoices) {
+  EXPECT_EQ(
+      chunks(event(R"({"id":"c1","model":"m","choices":[{"index":0,"delta":{"role":"assistant",)"
+                   R"("content":""},"finish_reason":null}],"usage":null})") +
+             says("Hi") + kStop +
+             event(R"({"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2,)"
+                   R"("total_tokens":11,"prompt_tokens_details":{"cached_tokens":4},)"
+                   R"("completion_tokens_details":{"reasoning_tokens":1}}})") +
+             kDone),
+      "0: text Hi\n0: finish stop\n0: usage 9 2 11 4 - 1\n");
+}
+
+TEST(OpenAiDecoder, UsageComesWithTheFinishReason) {
+  EXPECT_EQ(chunks(says("Hi") +
+                   event(R"({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],)"
+                         R"("usage":{"prompt_tokens":9,"prompt_cache_hit_tokens":3,)"
+                         R"("completion_tokens":null}})") +
+                   kDone),
+            "0: text Hi\n0: finish stop\n0: usage 9 - - 3 - -\n");
+}
+
+TEST(OpenAiDecoder, OfUsageOnEveryChunkTheLastHolds) {
+  const std::string chunk = R"({"choices":[{"index":0,"delta":{"content":"a"}}],"usage":)";
+  const Decoded decoded =
+      decode(event(chunk + R"({"prompt_tokens":9,"completion_tokens":1}})") +
+             event(chunk + R"({"prompt_tokens":9,"completion_tokens":2}})") +
+             event(chunk + R"({"prompt_tokens":9,"completion_tokens":2}})") + kStop + kDone);
+  EXPECT_EQ(decoded.reply.usage->output_tokens, 2);
+  EXPECT_EQ(std::count_if(decoded.chunks.begin(), decoded.chunks.end(),
+                          [](const Chunk& c) { return std::holds_alternative<Usage>(c.what); }),
+            2);
+}
+
+TEST(OpenAiDecoder, CountsThatCannotBeTrueAreLeftOutAndToldOnce) {
+  const std::string bad = R"({"choices":[],"usage":{"prompt_tokens":-1,"completion_tokens":2,)"
+                          R"("completion_tokens_details":{"reasoning_tokens":5}}})";
+  EXPECT_EQ(chunks(kStop + event(bad) + event(bad) + kDone),
+            "0: finish stop\n0: notice usage_implausible\n0: usage - 2 - - - -\n");
+}
+
+TEST(OpenAiDecoder, TheFirstChunkMayHaveNoChoices) {
+  EXPECT_EQ(chunks(event(R"({"choices":[],"id":"","model":"","prompt_filter_results":[{}]})") +
+                   says("a") + kStop + kDone),
+            "0: text a\n0: finish stop\n");
+}
+
+TEST(OpenAiDecoder, TheIndexMayComeAfterTheDelta) {
+  EXPECT_EQ(
+      chunks(event(R"({"choices":[{"delta":{"content":"b"},"index":1}],"id":"c1","model":"m"})") +
+             event(R"({"choices":[{"finish_reason":"stop","index":1},)"
+                   R"({"finish_reason":"length","index":0}]})") +
+             kDone),
+      "1: text b\n1: finish stop\n0: finish length\n");
+}
+
+TEST(OpenAiDecoder, ThinkingHasThreeNames) {
+  EXPECT_EQ(chunks(delta(R"("reasoning_content":"a","content":null)") +
+                   delta(R"("reasoning":"b","reasoning_content":"")") + delta(R"("thinking":"c")") +
+                   delta(R"("reasoning":"d","reasoning_content":"d","thinking":{"x":1})") +
+                   says("e") + kStop + kDone),
+            "0: thinking a\n0: thinking b\n0: thinking c\n0: thinking d\n0: text e\n"
+            "0: finish stop\n");
+}
+
+TEST(OpenAiDecoder, RefusalsAreTold) {
+  EXPECT_EQ(chunks(delta(R"("refusal":"no")") + kStop + kDone), "0: refusal no\n0: finish stop\n");
+}
+
+TEST(OpenAiDecoder, ToolCallsAreKeyedByIndex) {
+  EXPECT_EQ(
+      chunks(
+          delta(R"("tool_calls":[{"index":0,"id":"a","type":"function",)"
+                R"("function":{"name":"f","arguments":""}}])") +
+          delta(R"("tool_calls":[{"index":1,"id":"b","function":{"name":"g","arguments":null}}])") +
+          delta(R"("tool_calls":[{"index":0,"function":{"arguments":"{\"x\":"}}])") +
+          delta(
+              R"("tool_calls":[{"index":1,"id":null,"function":{"name":null,"arguments":"{}"}}])") +
+          delta(R"("tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"1}"}}])") +
+          delta("", R"("tool_calls")") + kDone),
+      "0: call 0 a f \n0: call 1 b g \n0: call 0   {\"x\":\n0: call 1   {}\n0: call 0   1}\n"
+      "0: finish tool_calls\n");
+}
+
+TEST(OpenAiDecoder, ToolCallsMayBeNumberedFromOne) {
+  const Decoded decoded = decode(
+      delta(R"("tool_calls":[{"index":1,"id":"a","function":{"name":"f","arguments":"{"}}])") +
+      delta(R"("tool_calls":[{"index":1,"function":{"arguments":"}"}}])") + kStop + kDone);
+  ASSERT_EQ(decoded.reply.tool_calls.size(), 1U);
+  EXPECT_EQ(decoded.reply.tool_calls[0].arguments, "{}");
+}
+
+TEST(OpenAiDecoder, ANewIdOnAUsedIndexIsANewCall) {
+  const Decoded decoded = decode(
+      delta(R"("tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}])") +
+      delta(R"("tool_calls":[{"index":0,"id":"b","function":{"name":"f","arguments":"[]"}}])") +
+      delta(R"("tool_calls":[{"index":0,"function":{"arguments":" "}}])") + kStop + kDone);
+  ASSERT_EQ(decoded.reply.tool_calls.size(), 2U);
+  EXPECT_EQ(decoded.reply.tool_calls[0].arguments, "{}");
+  EXPECT_EQ(decoded.reply.tool_calls[1].arguments, "[] ");
+}
+
+TEST(OpenAiDecoder, ToolCallsMayLackTheirIndex) {
+  const Decoded decoded = decode(
+      delta(R"("tool_calls":[{"id":"a","function":{"name":"f","arguments":"{"}}])") +
+      delta(R"("tool_calls":[{"function":{"arguments":"}"}}])") +
+      delta(R"("tool_calls":[{"function":{"name":"g","arguments":{"x": 1}}}])") + kStop + kDone);
+  ASSERT_EQ(decoded.reply.tool_calls.size(), 2U);
+  EXPECT_EQ(decoded.reply.tool_calls[0].arguments, "{}");
+  EXPECT_EQ(decoded.reply.tool_calls[1].name, "g");
+  EXPECT_EQ(decoded.reply.tool_calls[1].arguments, R"({"x": 1})");
+}
+
+TEST(OpenAiDecoder, InfoIsToldOnceAndWhenItChanges) {
+  EXPECT_EQ(chunks(says("a") + says("b") +
+                   event(R"({"id":"c1","model":"m2","system_fingerprint":"fp","choices":[]})") +
+                   kStop + kDone),
+            "0: text a\n0: text b\n0: info c1 m2  fp\n0: info c1 m  fp\n0: finish stop\n");
+}
+
+TEST(OpenAiDecoder, AWholeAnswerIsAStreamOfOneChunk) {
+  const Decoded decoded = decode(
+      R"({"id":"c1","object":"chat.completion","model":"m","service_tier":"default","choices":[{)"
+      R"("index":0,"message":{"role":"assistant","content":"Hello","refusal":null,"tool_calls":[)"
+      R"({"id":"a","type":"function","function":{"name":"f","arguments":"{}"}},)"
+      R"({"id":"b","type":"function","function":{"name":"f","arguments":"{}"}}]},)"
+      R"("finish_reason":"tool_calls"}],"usage":{"prompt_tokens":1,"completion_tokens":2}})",
+      kJson);
+  EXPECT_EQ(describe(decoded),
+            "0: info c1 m default \n0: text Hello\n0: call 0 a f {}\n0: call 1 b f {}\n"
+            "0: finish tool_calls\n0: usage 1 2 - - - -\nok ");
+}
+
+TEST(OpenAiDecoder, TheServerDecidesWhetherItStreams) {
+  const std::string whole = R"( {"choices":[{"message":{"content":"a"}}]})";
+  EXPECT_EQ(decode(whole, "").reply.text, "a");
+  EXPECT_EQ(decode(says("a") + kDone, "").reply.text, "a");
+}
+
+TEST(OpenAiDecoder, EverythingLegalInAnEventStreamIsRead) {
+  EXPECT_EQ(decode("data:{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n" + kDone).reply.text,
+            "a");
+  EXPECT_EQ(decode(": keep-alive\n\n: x\n" + says("a") + kDone).reply.text, "a");
+  EXPECT_EQ(decode("event: m\nid: 1\nretry: 5\n" + says("a") + kDone).reply.text, "a");
+  EXPECT_EQ(decode("data: {\"choices\":\ndata: [{\"delta\":{\"content\":\"a\"}}]}\n\n" + kDone)
+                .reply.text,
+            "a");
+  EXPECT_EQ(decode(says("see data: this") + kDone).reply.text, "see data: this");
+  std::string crlf = says("a") + says("b") + kDone;
+  for (std::size_t at = 0; (at = crlf.find('\n', at)) != crlf.npos; at += 2) crlf.insert(at, "\r");
+  EXPECT_EQ(decode(crlf).reply.text, "ab");
+  EXPECT_EQ(decode(cut(says("sm\xC3\xB8rrebr\xC3\xB8"
+                            "d \xF0\x9F\x8D\x9E") +
+                           kDone,
+                       1),
+                   kEvents)
+                .reply.text,
+            "sm\xC3\xB8rrebr\xC3\xB8"
+            "d \xF0\x9F\x8D\x9E");
+}
+
+TEST(OpenAiDecoder, NothingIsReadAfterTheEndMark) {
+  EXPECT_EQ(chunks(says("a") + "data: [DONE] \n\n" + says("b")), "0: text a\n");
+}
+
+TEST(OpenAiDecoder, AStreamWithoutItsEndMarkIsAnErrorAfterItsText) {
+  EXPECT_EQ(
+      chunks(says("a") + says("b")),
+      "0: text a\n0: text b\ntransport_error openai: stream ended without its end mark after 2 "
+      "chunks: the text above is incomplete");
+  EXPECT_EQ(decode("").outcome(), "transport_error");
+  EXPECT_TRUE(decode("").error->retryable());
+}
+
+TEST(OpenAiDecoder, AStreamMayEndWithItsFinishReasons) {
+  EXPECT_EQ(decode(says("a") + kStop).outcome(), "ok");
+  const std::string second = event(R"({"choices":[{"index":1,"delta":{"content":"b"}}]})");
+  EXPECT_EQ(decode(says("a") + second + kStop).outcome(), "transport_error");
+}
+
+TEST(OpenAiDecoder, AnErrorInTheStreamComesAfterItsText) {
+  const Decoded decoded = decode(
+      says("a") + event(R"({"error":{"code":502,"message":"Provider disconnected"},"choices":[)"
+                        R"({"index":0,"delta":{"content":"b"},"finish_reason":"error"}]})"));
+  EXPECT_EQ(decoded.reply.text, "ab");
+  EXPECT_EQ(decoded.outcome(), "server_error");
+  EXPECT_EQ(decoded.what(),
+            "openai: POST http://h/v1/chat/completions: the server gave up after 1 chunks: "
+            "server_error: \"Provider disconnected\": the text above is incomplete");
+  EXPECT_EQ(decoded.error->details().provider_message, "Provider disconnected");
+  EXPECT_EQ(decode(event(R"({"error":{"type":"rate_limit_exceeded"}})")).outcome(), "rate_limit");
+  EXPECT_EQ(decode("event: error\n" + event(R"({"message":"no"})")).outcome(), "server_error");
+  EXPECT_EQ(decode(event(R"({"object":"error","message":"x","code":400})")).outcome(),
+            "invalid_request");
+  EXPECT_EQ(decode(R"({"error":"no"})", kJson).error->details().provider_message, "no");
+}
+
+TEST(OpenAiDecoder, WhatIsNoAnswerIsAClearError) {
+  const std::string begin = "openai: POST http://h/v1/chat/completions: ";
+  EXPECT_EQ(decode("<html>\n<b>Bad gateway</b>", "text/html").what(),
+            begin + "the answer is wrong: not JSON: \"<html> <b>Bad gateway</b>\"");
+  EXPECT_EQ(decode("", kJson).what(), begin + "the answer is empty");
+  EXPECT_EQ(decode("[1]", kJson).what(), begin + "the answer is wrong: not a JSON object: \"[1]\"");
+  EXPECT_EQ(decode("{}", kJson).what(), begin + "the answer has no choices");
+  EXPECT_EQ(decode(says("a") + event("{\"choices\":[")).what(),
+            begin + "event 2 of the stream is wrong: not JSON: \"{\"choices\":[\"");
+  for (const char* wrong :
+       {R"({"choices":{}})", R"({"choices":[1]})", R"({"choices":[{"delta":5}]})",
+        R"({"choices":[{"delta":{"content":5}}]})", R"({"choices":[{"delta":{"tool_calls":{}}}]})",
+        R"({"choices":[{"delta":{"tool_calls":[7]}}]})", R"({"choices":[{"index":-1}]})",
+        R"({"choices":[{"index":99999}]})", R"({"choices":[]} x)", R"({"choices":[}})", R"("text")",
+        "null", "nul"})
+    EXPECT_EQ(decode(event(wrong)).outcome(), "parse_error") << wrong;
+}
+
+TEST(OpenAiDecoder, DepthCostsNothing) {
+  const std::string deep(100'000, '[');
+  const std::string closed = deep + std::string(100'000, ']');
+  EXPECT_EQ(decode(deep, kJson).outcome(), "parse_error");
+  EXPECT_EQ(decode(R"({"x":)" + closed + R"(,"choices":[{"message":{"content":"a"}}]})", kJson)
+                .reply.text,
+            "a");
+  EXPECT_EQ(decode(R"({"choices":[{"message":{"content":)" + closed + "}}]}", kJson).outcome(),
+            "parse_error");
+  EXPECT_EQ(decode(R"({"error":)" + closed + "}", kJson).outcome(), "server_error");
+}
+
+TEST(OpenAiDecoder, AnEndlessLineIsRefusedEarly) {
+  const auto decoder = make_openai_decoder(names_for_test());
+  std::vector<Chunk> out;
+  decoder->begin(kEvents);
+  const std::string piece = "data: " + std::string(1U << 20U, 'x');
+  std::size_t fed = 0;
+  EXPECT_THROW(
+      {
+        for (; fed < 100; ++fed) decoder->feed(piece, {}, out);
+      },
+      Error);
+  EXPECT_LT(fed, 20U);
+}
+
+TEST(OpenAiDecoder, InvalidUtf8IsReplaced) {
+  EXPECT_EQ(decode(says("a\xFF\x62") + kDone).reply.text,
+            "a\xEF\xBF\xBD"
+            "b");
+  EXPECT_EQ(decode(says(R"(a\ud83d)") + says(R"(\ude00 b\ud83d\ude00)") + kDone).reply.text,
+            "a\xEF\xBF\xBD\xEF\xBF\xBD b\xF0\x9F\x98\x80");
+  for (const char* escape :
+       {R"(\udc00)", R"(\ud800x)", R"(\ud800\ud800)", R"(\ud800\n)", R"(\\ud800)"}) {
+    const Decoded decoded = decode(says(escape) + kDone);
+    EXPECT_EQ(decoded.outcome(), "ok") << escape;
+    EXPECT_TRUE(is_utf8(decoded.reply.text)) << escape;
+  }
+  EXPECT_EQ(decode(event(R"({"model":"\ud800","choices":[]})") + kDone).outcome(), "ok");
+}
+
+TEST(OpenAiModelsDecoder, NamesTheModels) {
+  const auto decoder = make_openai_models_decoder(names_for_test());
+  std::vector<Chunk> out;
+  decoder->feed(R"({"object":"list","data":[{"id":"a"},{"id":"b"},{"x":1}]})", {}, out);
+  decoder->end({}, out);
+  ASSERT_EQ(out.size(), 2U);
+  EXPECT_EQ(std::get<std::string>(out[1].what), "b");
+  const auto other = make_openai_models_decoder(names_for_test());
+  other->feed("nope", {}, out);
+  EXPECT_THROW(other->end({}, out), Error);
+}
+
+}  // namespace
+}  // namespace mellea

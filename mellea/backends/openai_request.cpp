@@ -1,0 +1,366 @@
+#include "mellea/backends/openai_request.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "mellea/backends/json_writer.h"
+#include "mellea/core/text.h"
+
+namespace mellea {
+namespace {
+
+[[noreturn]] void refuse(const std::string& what) {
+  throw Error(Errc::invalid_request, "openai: " + what);
+}
+
+// What is checked before it is written, by the name that a message calls it by.
+struct Named {
+  std::string_view name;
+  std::size_t number = 0;  // from 1; 0: there is only one
+  std::string_view part{};
+
+  std::string text() const {
+    std::string all(name);
+    if (number > 0) all += ' ' + std::to_string(number);
+    if (!part.empty()) all.append(", ").append(part);
+    return all;
+  }
+};
+
+std::string_view checked_text(std::string_view text, const Named& what) {
+  if (!simdjson::validate_utf8(text.data(), text.size()))
+    refuse(what.text() + ": the text is not valid UTF-8");
+  return text;
+}
+
+double checked_number(double number, std::string_view name) {
+  if (!std::isfinite(number)) refuse("option " + std::string(name) + ": not a finite number");
+  return number;
+}
+
+class RequestWriter {
+ public:
+  RequestWriter(const Request& request, OpenAiDialect dialect)
+      : request_(request), options_(request.options), dialect_(dialect) {
+    if (options_.extra && !options_.extra->is_object()) refuse("extra: not a JSON object");
+  }
+
+  OpenAiRequest chat() && {
+    if (request_.messages.empty()) refuse("no messages");
+    json_.begin_object();
+    model();
+    if (member("messages")) messages();
+    tools();
+    format();
+    sampling();
+    chat_options();
+    think();
+    return std::move(*this).finish("/chat/completions");
+  }
+
+  OpenAiRequest completion() && {
+    if (request_.prompts.empty()) refuse("no prompts");
+    json_.begin_object();
+    model();
+    if (member("prompt")) prompts();
+    if (!request_.tools.empty()) ignored("tools", "completions have none");
+    if (request_.format) ignored("format", "completions have none");
+    if (options_.think) ignored("think", "completions do not think");
+    if (options_.top_logprobs) ignored("top_logprobs", "completions have none");
+    sampling();
+    if (options_.max_tokens && member("max_tokens")) json_.number(*options_.max_tokens);
+    return std::move(*this).finish("/completions");
+  }
+
+ private:
+  // Writes a key of the outermost object, unless `extra` has that key and so the last word.
+  bool member(std::string_view name) {
+    if (options_.extra && options_.extra->contains(name)) return false;
+    json_.key(name);
+    return true;
+  }
+
+  void ignored(std::string_view option, std::string_view why) {
+    notices_.push_back(
+        {.kind = Notice::Kind::option_ignored,
+         .text = "openai: option " + std::string(option) + " was not sent: " + std::string(why),
+         .name = std::string(option)});
+  }
+
+  void model() {
+    if (request_.model.empty()) refuse("no model given");
+    if (member("model")) json_.text(checked_text(request_.model, {"the model's name"}));
+  }
+
+  void prompts() {
+    json_.begin_array();
+    for (std::size_t i = 0; i < request_.prompts.size(); ++i)
+      json_.text(checked_text(request_.prompts[i], {"prompt", i + 1}));
+    json_.end_array();
+  }
+
+  void messages() {
+    json_.begin_array();
+    for (std::size_t i = 0; i < request_.messages.size(); ++i) message(request_.messages[i], i + 1);
+    json_.end_array();
+  }
+
+  void message(const Message& message, std::size_t number) {
+    checked_text(message.text, {"message", number, to_string(message.role)});
+    json_.begin_object().key("role").text(to_string(message.role)).key("content");
+    if (!message.images.empty())
+      parts(message, number);
+    else if (message.text.empty() && !message.tool_calls.empty())
+      json_.null();
+    else
+      json_.text(message.text);
+    if (message.role == Message::Role::tool)
+      json_.key("tool_call_id").text(checked_text(message.tool_call_id, {"message", number, "id"}));
+    if (!message.tool_calls.empty()) {
+      tool_calls(message, number);
+      if (!message.thinking.empty())
+        json_.key("reasoning_content")
+            .text(checked_text(message.thinking, {"message", number, "thinking"}));
+    }
+    json_.end_object();
+  }
+
+  void parts(const Message& message, std::size_t number) {
+    json_.begin_array();
+    if (!message.text.empty())
+      json_.begin_object().key("type").text("text").key("text").text(message.text).end_object();
+    for (const Image& image : message.images) {
+      json_.begin_object().key("type").text("image_url").key("image_url").begin_object();
+      json_.key("url").text(checked_text(image.url, {"message", number, "image"}));
+      if (!image.detail.empty())
+        json_.key("detail").text(checked_text(image.detail, {"message", number, "image"}));
+      json_.end_object().end_object();
+    }
+    json_.end_array();
+  }
+
+  void tool_calls(const Message& message, std::size_t number) {
+    const Named what{"message", number, "tool call"};
+    json_.key("tool_calls").begin_array();
+    for (const ToolCall& call : message.tool_calls) {
+      json_.begin_object().key("id").text(checked_text(call.id, what)).key("type").text("function");
+      json_.key("function").begin_object().key("name").text(checked_text(call.name, what));
+      json_.key("arguments").text(checked_text(call.arguments, what)).end_object().end_object();
+    }
+    json_.end_array();
+  }
+
+  void tools() {
+    const std::vector<ToolSpec>& tools = request_.tools;
+    if (!tools.empty() && member("tools")) {
+      json_.begin_array();
+      for (std::size_t i = 0; i < tools.size(); ++i) tool(tools[i], {"tool", i + 1});
+      json_.end_array();
+    }
+    const ToolChoice& choice = request_.tool_choice;
+    const bool must_call =
+        choice.mode == ToolChoice::Mode::required || choice.mode == ToolChoice::Mode::named;
+    if (tools.empty() && must_call) refuse("a tool must be called, but there are none");
+    if (!tools.empty() && choice.mode != ToolChoice::Mode::provider_default &&
+        member("tool_choice"))
+      tool_choice(choice);
+    if (!options_.parallel_tool_calls) return;
+    if (tools.empty())
+      ignored("parallel_tool_calls", "there are no tools");
+    else if (member("parallel_tool_calls"))
+      json_.boolean(*options_.parallel_tool_calls);
+  }
+
+  void tool(const ToolSpec& tool, const Named& what) {
+    json_.begin_object().key("type").text("function").key("function").begin_object();
+    json_.key("name").text(checked_text(tool.name, what));
+    if (!tool.description.empty())
+      json_.key("description").text(checked_text(tool.description, what));
+    if (tool.parameters) json_.key("parameters").raw(tool.parameters.text());
+    json_.end_object().end_object();
+  }
+
+  void tool_choice(const ToolChoice& choice) {
+    switch (choice.mode) {
+      case ToolChoice::Mode::none: json_.text("none"); return;
+      case ToolChoice::Mode::required: json_.text("required"); return;
+      case ToolChoice::Mode::named: break;
+      default: json_.text("auto"); return;
+    }
+    std::vector<std::string_view> known;
+    for (const ToolSpec& tool : request_.tools) known.push_back(tool.name);
+    if (std::find(known.begin(), known.end(), choice.name) == known.end())
+      refuse("tool_choice: there is no tool \"" + one_line(choice.name, 60) + "\"" +
+             did_you_mean(choice.name, known));
+    json_.begin_object().key("type").text("function").key("function").begin_object();
+    json_.key("name").text(choice.name).end_object().end_object();
+  }
+
+  void format() {
+    if (!request_.format || !member("response_format")) return;
+    const Format& format = *request_.format;
+    json_.begin_object().key("type");
+    if (!format.schema) {
+      json_.text("json_object").end_object();
+      return;
+    }
+    json_.text("json_schema").key("json_schema").begin_object();
+    json_.key("name").text(format.name.empty() ? "answer"
+                                               : checked_text(format.name, {"the format's name"}));
+    json_.key("schema").raw(dialect_.own_service && format.strict
+                                ? strict_schema(format.schema).text()
+                                : format.schema.text());
+    json_.key("strict").boolean(format.strict).end_object().end_object();
+  }
+
+  // The options that completions know too.
+  void sampling() {
+    number("temperature", options_.temperature);
+    number("top_p", options_.top_p);
+    own_only("top_k", options_.top_k);
+    own_only("min_p", options_.min_p);
+    number("frequency_penalty", options_.frequency_penalty);
+    number("presence_penalty", options_.presence_penalty);
+    number("seed", options_.seed);
+    number("n", options_.choices);
+    if (options_.stop && member("stop")) {
+      json_.begin_array();
+      for (const std::string& stop : *options_.stop)
+        json_.text(checked_text(stop, {"option stop"}));
+      json_.end_array();
+    }
+    text("user", options_.user);
+  }
+
+  void chat_options() {
+    number(dialect_.own_service ? "max_completion_tokens" : "max_tokens", options_.max_tokens);
+    if (options_.logprobs && member("logprobs")) json_.boolean(*options_.logprobs);
+    number("top_logprobs", options_.top_logprobs);
+    text("service_tier", options_.service_tier);
+  }
+
+  // "on" and "off" are a switch of the chat template; OpenAI's own service has levels only.
+  void think() {
+    if (!options_.think) return;
+    const std::string& think = *options_.think;
+    const bool is_switch = think == "on" || think == "off";
+    const bool has_effort = dialect_.own_service || think != "off";
+    if (has_effort && member("reasoning_effort")) {
+      if (is_switch)
+        json_.text(think == "on" ? "medium" : "none");
+      else
+        json_.text(checked_text(think, {"option think"}));
+    }
+    if (is_switch && !dialect_.own_service) enable_thinking(think == "on");
+  }
+
+  // Joined with the chat_template_kwargs of `extra`, unless that says something else altogether.
+  void enable_thinking(bool enable) {
+    nlohmann::json kwargs = {{"enable_thinking", enable}};
+    if (options_.extra && options_.extra->contains(kKwargs)) {
+      const nlohmann::json& theirs = (*options_.extra)[kKwargs];
+      if (!theirs.is_object()) return;
+      kwargs.update(theirs);
+    }
+    json_.key(kKwargs).raw(Json(std::move(kwargs)).text());
+    kwargs_written_ = true;
+  }
+
+  void number(std::string_view name, const Option<double>& option) {
+    if (option && member(name)) json_.number(checked_number(*option, name));
+  }
+  void number(std::string_view name, const Option<std::int64_t>& option) {
+    if (option && member(name)) json_.number(*option);
+  }
+  void text(std::string_view name, const Option<std::string>& option) {
+    if (option && member(name)) json_.text(checked_text(*option, {"option", 0, name}));
+  }
+
+  // An option that only servers other than OpenAI's own know.
+  template <class T>
+  void own_only(std::string_view name, const Option<T>& option) {
+    if (option && dialect_.own_service)
+      ignored(name, "OpenAI's own service does not know it");
+    else
+      number(name, option);
+  }
+
+  OpenAiRequest finish(std::string_view path) && {
+    if (request_.stream) {
+      if (member("stream")) json_.boolean(true);
+      if (member("stream_options"))
+        json_.begin_object().key("include_usage").boolean(true).end_object();
+    }
+    if (options_.extra)
+      for (const auto& [name, value] : options_.extra->items())
+        if (name != kKwargs || !kwargs_written_)
+          json_.key(checked_text(name, {"extra"})).raw(Json(value).text());
+    json_.end_object();
+    return {path, std::move(json_).take(), std::move(notices_)};
+  }
+
+  static constexpr const char* kKwargs = "chat_template_kwargs";
+
+  const Request& request_;
+  const ModelOptions& options_;
+  const OpenAiDialect dialect_;
+  JsonWriter json_;
+  std::vector<Notice> notices_;
+  bool kwargs_written_ = false;  // those of `extra` among them
+};
+
+void make_strict(nlohmann::json& schema, std::size_t depth);
+
+void make_each_strict(nlohmann::json& schema, const char* keyword, std::size_t depth) {
+  const auto found = schema.find(keyword);
+  if (found == schema.end() || !found->is_structured()) return;
+  for (nlohmann::json& inner : *found) make_strict(inner, depth);
+}
+
+void make_strict(nlohmann::json& schema, std::size_t depth) {
+  constexpr std::size_t kMaxDepth = 256;
+  if (depth > kMaxDepth)
+    refuse("the format's schema is nested more than " + std::to_string(kMaxDepth) + " deep");
+  if (!schema.is_object()) return;
+  if (const auto properties = schema.find("properties");
+      properties != schema.end() && properties->is_object()) {
+    nlohmann::json required = nlohmann::json::array();
+    for (const auto& [name, property] : properties->items()) required.push_back(name);
+    schema["required"] = std::move(required);
+    schema["additionalProperties"] = false;
+  } else if (schema.value("type", nlohmann::json()) == "object") {
+    schema["additionalProperties"] = false;
+  }
+  if (const auto items = schema.find("items"); items != schema.end())
+    make_strict(*items, depth + 1);
+  for (const char* keyword :
+       {"properties", "$defs", "definitions", "anyOf", "oneOf", "allOf", "prefixItems"})
+    make_each_strict(schema, keyword, depth + 1);
+}
+
+}  // namespace
+
+OpenAiDialect OpenAiDialect::of_host(std::string_view host) noexcept {
+  return {.own_service = host == "api.openai.com" || host.ends_with(".openai.azure.com")};
+}
+
+OpenAiRequest write_openai_request(const Request& request, OpenAiDialect dialect) {
+  switch (request.kind) {
+    case Request::Kind::chat: return RequestWriter(request, dialect).chat();
+    case Request::Kind::completion: return RequestWriter(request, dialect).completion();
+    case Request::Kind::embedding: break;
+  }
+  refuse("embeddings can't be asked for yet");
+}
+
+Json strict_schema(const Json& schema) {
+  nlohmann::json strict = *schema;
+  make_strict(strict, 0);
+  return Json(std::move(strict));
+}
+
+}  // namespace mellea

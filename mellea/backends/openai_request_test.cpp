@@ -1,0 +1,233 @@
+#include "mellea/backends/openai_request.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+namespace mellea {
+namespace {
+
+constexpr OpenAiDialect kOwn{.own_service = true};
+constexpr OpenAiDialect kOther{};
+
+// A request of one message; the tests set what they are about.
+Request request() { return {.model = "m", .messages = {{.text = "Hi"}}}; }
+
+std::string body(const Request& asked, OpenAiDialect dialect = kOther) {
+  return write_openai_request(asked, dialect).body;
+}
+
+// The body without what every request() has.
+std::string rest(const Request& asked, OpenAiDialect dialect = kOther) {
+  const std::string all = body(asked, dialect);
+  const std::string common = R"({"model":"m","messages":[{"role":"user","content":"Hi"}])";
+  EXPECT_TRUE(all.starts_with(common)) << all;
+  EXPECT_TRUE(nlohmann::json::accept(all)) << all;
+  return all.substr(std::min(common.size(), all.size()));
+}
+
+std::string with(ModelOptions options, OpenAiDialect dialect = kOther) {
+  Request asked = request();
+  asked.options = std::move(options);
+  return rest(asked, dialect);
+}
+
+std::string refusal(const Request& asked) {
+  try {
+    body(asked);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::invalid_request);
+    return error.what();
+  }
+  return "";
+}
+
+std::vector<std::string> ignored(const Request& asked, OpenAiDialect dialect) {
+  std::vector<std::string> names;
+  for (const Notice& notice : write_openai_request(asked, dialect).notices) {
+    EXPECT_EQ(notice.kind, Notice::Kind::option_ignored);
+    names.push_back(notice.name);
+  }
+  return names;
+}
+
+TEST(OpenAiRequest, OfATextIsSmall) {
+  EXPECT_EQ(body(request()), R"({"model":"m","messages":[{"role":"user","content":"Hi"}]})");
+  EXPECT_EQ(write_openai_request(request(), kOther).path, "/chat/completions");
+}
+
+TEST(OpenAiRequest, AsksForUsageWhenItStreams) {
+  Request asked = request();
+  asked.stream = true;
+  EXPECT_EQ(rest(asked), R"(,"stream":true,"stream_options":{"include_usage":true}})");
+}
+
+TEST(OpenAiRequest, HasEveryOption) {
+  EXPECT_EQ(
+      with({.temperature = 0.2,
+            .top_p = 1.0,
+            .top_k = 40,
+            .min_p = 0.05,
+            .frequency_penalty = -0.5,
+            .presence_penalty = 0.0,
+            .max_tokens = 64,
+            .seed = -7,
+            .stop = std::vector<std::string>{"END", "\n"},
+            .choices = 2,
+            .logprobs = true,
+            .top_logprobs = 3,
+            .user = std::string("u"),
+            .service_tier = std::string("flex")}),
+      R"(,"temperature":0.2,"top_p":1,"top_k":40,"min_p":0.05,"frequency_penalty":-0.5,)"
+      R"("presence_penalty":0,"seed":-7,"n":2,"stop":["END","\n"],"user":"u","max_tokens":64,)"
+      R"("logprobs":true,"top_logprobs":3,"service_tier":"flex"})");
+}
+
+TEST(OpenAiRequest, AnOptionThatIsOffIsNotSent) {
+  EXPECT_EQ(with({.temperature = off, .max_tokens = off, .think = off}), "}");
+}
+
+TEST(OpenAiRequest, OpenAisOwnServiceHasItsOwnNames) {
+  EXPECT_EQ(with({.max_tokens = 64}, kOwn), R"(,"max_completion_tokens":64})");
+  Request asked = request();
+  asked.options = {.top_k = 1, .min_p = 0.1, .parallel_tool_calls = true};
+  EXPECT_EQ(rest(asked, kOwn), "}");
+  EXPECT_EQ(ignored(asked, kOwn),
+            (std::vector<std::string>{"parallel_tool_calls", "top_k", "min_p"}));
+  EXPECT_EQ(ignored(asked, kOther), std::vector<std::string>{"parallel_tool_calls"});
+  EXPECT_TRUE(OpenAiDialect::of_host("api.openai.com").own_service);
+  EXPECT_TRUE(OpenAiDialect::of_host("x.openai.azure.com").own_service);
+  EXPECT_FALSE(OpenAiDialect::of_host("api.openai.com.example").own_service);
+}
+
+TEST(OpenAiRequest, ThinkingIsAnEffortOrASwitch) {
+  const auto think = [](std::string level, OpenAiDialect dialect) {
+    return with({.think = std::move(level)}, dialect);
+  };
+  EXPECT_EQ(think("low", kOwn), R"(,"reasoning_effort":"low"})");
+  EXPECT_EQ(think("on", kOwn), R"(,"reasoning_effort":"medium"})");
+  EXPECT_EQ(think("off", kOwn), R"(,"reasoning_effort":"none"})");
+  EXPECT_EQ(think("high", kOther), R"(,"reasoning_effort":"high"})");
+  EXPECT_EQ(think("on", kOther),
+            R"(,"reasoning_effort":"medium","chat_template_kwargs":{"enable_thinking":true}})");
+  EXPECT_EQ(think("off", kOther), R"(,"chat_template_kwargs":{"enable_thinking":false}})");
+}
+
+TEST(OpenAiRequest, ExtraWins) {
+  EXPECT_EQ(body({.model = "m",
+                  .messages = {{.text = "Hi"}},
+                  .options = {.temperature = 0.2,
+                              .extra = Json::parse(R"({"model":"n","temperature":1})")}}),
+            R"({"messages":[{"role":"user","content":"Hi"}],"model":"n","temperature":1})");
+  EXPECT_EQ(with({.think = std::string("off"),
+                  .extra = Json::parse(R"({"chat_template_kwargs":{"a":1}})")}),
+            R"(,"chat_template_kwargs":{"a":1,"enable_thinking":false}})");
+  EXPECT_EQ(with({.extra = Json::parse(R"({"chat_template_kwargs":{"a":1}})")}),
+            R"(,"chat_template_kwargs":{"a":1}})");
+}
+
+TEST(OpenAiRequest, HasEveryKindOfMessage) {
+  EXPECT_EQ(
+      body({.model = "m",
+            .messages = {{.role = Message::Role::system, .text = "Be \"kind\"\x01."},
+                         {.text = "Look", .images = {{.url = "https://h/a.png", .detail = "low"}}},
+                         {.role = Message::Role::assistant,
+                          .tool_calls = {{.id = "a", .name = "f", .arguments = "{}"}},
+                          .thinking = "hm"},
+                         {.role = Message::Role::tool, .text = "4", .tool_call_id = "a"},
+                         {.role = Message::Role::assistant, .text = "4.", .thinking = "done"}}}),
+      R"({"model":"m","messages":[{"role":"system","content":"Be \"kind\"\u0001."},)"
+      R"({"role":"user","content":[{"type":"text","text":"Look"},{"type":"image_url",)"
+      R"("image_url":{"url":"https://h/a.png","detail":"low"}}]},)"
+      R"({"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function",)"
+      R"("function":{"name":"f","arguments":"{}"}}],"reasoning_content":"hm"},)"
+      R"({"role":"tool","content":"4","tool_call_id":"a"},)"
+      R"({"role":"assistant","content":"4."}]})");
+}
+
+TEST(OpenAiRequest, HasToolsAndWhichToUse) {
+  Request asked = request();
+  asked.tools = {{.name = "look", .description = "Looks.", .parameters = Json::parse("{}")},
+                 {.name = "wait"}};
+  const std::string tools =
+      R"(,"tools":[{"type":"function","function":{"name":"look","description":"Looks.",)"
+      R"("parameters":{}}},{"type":"function","function":{"name":"wait"}}])";
+  EXPECT_EQ(rest(asked), tools + "}");
+  asked.tool_choice = {.mode = ToolChoice::Mode::required};
+  EXPECT_EQ(rest(asked), tools + R"(,"tool_choice":"required"})");
+  asked.tool_choice = {.mode = ToolChoice::Mode::named, .name = "wait"};
+  EXPECT_EQ(rest(asked),
+            tools + R"(,"tool_choice":{"type":"function","function":{"name":"wait"}}})");
+  asked.tool_choice.name = "look2";
+  EXPECT_EQ(refusal(asked),
+            "openai: tool_choice: there is no tool \"look2\": did you mean \"look\"?");
+  asked.tools.clear();
+  EXPECT_EQ(refusal(asked), "openai: a tool must be called, but there are none");
+}
+
+TEST(OpenAiRequest, HasTheFormOfTheAnswer) {
+  Request asked = request();
+  asked.format =
+      Format{.name = "Recipe", .schema = Json::parse(R"({"type":"object","properties":{"t":{}}})")};
+  EXPECT_EQ(rest(asked),
+            R"(,"response_format":{"type":"json_schema","json_schema":{"name":"Recipe",)"
+            R"("schema":{"properties":{"t":{}},"type":"object"},"strict":true}}})");
+  EXPECT_NE(rest(asked, kOwn).find(R"("additionalProperties":false)"), std::string::npos);
+  asked.format = Format{};
+  EXPECT_EQ(rest(asked), R"(,"response_format":{"type":"json_object"}})");
+}
+
+TEST(OpenAiRequest, AStrictSchemaIsStrictAtEveryLevel) {
+  EXPECT_EQ(strict_schema(Json::parse(R"({"type":"object","required":["a"],"properties":{
+      "a":{"type":"array","items":{"type":"object","properties":{"x":{}}}},
+      "b":{"anyOf":[{"$ref":"#/$defs/d"},{"type":"null"}]},
+      "properties":{"type":"string"}},
+      "$defs":{"d":{"type":"object","properties":{"y":{"type":"object"}}}}})"))
+                .text(),
+            nlohmann::json::parse(R"({"type":"object","required":["a","b","properties"],
+      "additionalProperties":false,"properties":{
+      "a":{"type":"array","items":{"type":"object","properties":{"x":{}},"required":["x"],
+      "additionalProperties":false}},
+      "b":{"anyOf":[{"$ref":"#/$defs/d"},{"type":"null"}]},
+      "properties":{"type":"string"}},
+      "$defs":{"d":{"type":"object","properties":{"y":{"type":"object",
+      "additionalProperties":false}},"required":["y"],"additionalProperties":false}}})")
+                .dump());
+}
+
+TEST(OpenAiRequest, OfCompletionsHasPrompts) {
+  const OpenAiRequest written =
+      write_openai_request({.kind = Request::Kind::completion,
+                            .model = "m",
+                            .prompts = {"a", "b"},
+                            .options = {.max_tokens = 5, .think = std::string("on")}},
+                           kOther);
+  EXPECT_EQ(written.path, "/completions");
+  EXPECT_EQ(written.body, R"({"model":"m","prompt":["a","b"],"max_tokens":5})");
+  EXPECT_EQ(written.notices.size(), 1U);
+}
+
+TEST(OpenAiRequest, WhatCannotBeSentIsNamed) {
+  Request asked = request();
+  asked.messages.push_back({.role = Message::Role::assistant, .text = "a\xFF"});
+  EXPECT_EQ(refusal(asked), "openai: message 2, assistant: the text is not valid UTF-8");
+  asked = request();
+  asked.options.stop = std::vector<std::string>{"\xC0"};
+  EXPECT_EQ(refusal(asked), "openai: option stop: the text is not valid UTF-8");
+  asked = request();
+  asked.options.temperature = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(refusal(asked), "openai: option temperature: not a finite number");
+  asked = request();
+  asked.options.extra = Json::parse("[]");
+  EXPECT_EQ(refusal(asked), "openai: extra: not a JSON object");
+  asked = request();
+  asked.model.clear();
+  EXPECT_EQ(refusal(asked), "openai: no model given");
+  EXPECT_EQ(refusal({.model = "m"}), "openai: no messages");
+  EXPECT_EQ(refusal({.kind = Request::Kind::embedding, .model = "m"}),
+            "openai: embeddings can't be asked for yet");
+}
+
+}  // namespace
+}  // namespace mellea

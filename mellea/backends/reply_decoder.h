@@ -1,0 +1,31 @@
+// Turns the bytes of a provider's answer into chunks. One implementation a protocol.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "mellea/backends/provider_error.h"
+#include "mellea/core/reply.h"
+
+namespace mellea {
+
+// Pure: no network, no clock. For one answer of status 2xx, used by one thread at a time. What it
+// throws is an Error (Errc::parse_error unless the provider says otherwise); what it had put into
+// `out` before counts, and it is not called again.
+class ReplyDecoder {
+ public:
+  virtual ~ReplyDecoder() = default;
+
+  // The answer has begun.
+  virtual void begin(std::string_view content_type) = 0;
+  // The next bytes, however they were cut. Appends to `out`; `at` is when they arrived.
+  virtual void feed(std::string_view bytes, Instant at, std::vector<Chunk>& out) = 0;
+  // The end mark was seen: what may still come is of no interest.
+  virtual bool ended() const noexcept = 0;
+  // The connection ended well, and ended() was false. Throws Error (Errc::transport_error) if the
+  // answer is not whole.
+  virtual void end(Instant at, std::vector<Chunk>& out) = 0;
+};
+
+}  // namespace mellea
