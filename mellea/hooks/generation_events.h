@@ -53,7 +53,7 @@ struct GenerationRetry {
 // What a reply took, on every path.
 struct Effort {
   Times times{};
-  std::size_t chunks = 0;  // notices are not counted
+  std::size_t chunks = 0;  // pieces of text, thinking, refusal or tool call
   int retries = 0;
 };
 

@@ -311,7 +311,8 @@ template <class E, class Function, class... More>
 void show(const Handlers<Function>& handlers, const Reporter<E>& reporter,
           const More&... more) noexcept {
   Stopwatch stopwatch;
-  for (const auto& handler : handlers) try {
+  for (const auto& handler : handlers) {
+    try {
       try {
         handler->call(reporter.event, more...);
       } catch (...) {
@@ -320,6 +321,7 @@ void show(const Handlers<Function>& handlers, const Reporter<E>& reporter,
       if (stopwatch.over(handler->how.limit)) reporter.slow(*handler);
     } catch (...) {
     }
+  }
 }
 
 // Whether `handler` was one of these; then it has been put among them.

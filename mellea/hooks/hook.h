@@ -42,6 +42,8 @@ enum class OnError {
 // How a handler is called.
 struct How {
   int priority = 50;  // lower first; in the order of registration where equal
+  // A guard on a worker is not waited for longer. All others run to their end; that they were late
+  // is found then, by a clock good to some ms.
   std::chrono::milliseconds limit{5000};
   OnError on_error = OnError::closed;  // of intercept and guard
 };
@@ -55,7 +57,8 @@ class Plugin;
 // not do does not compile.
 class Subscriber {
  public:
-  // May change the event and stop the operation, one after the other.
+  // May change the event and stop the operation, one after the other. If it is late its verdict
+  // stands, and that is reported.
   template <StoppableEvent E>
   void intercept(std::function<Verdict(E&)> handler, How how = {}) {
     insert(place_in<E, Events>, std::move(handler), how);

@@ -184,7 +184,7 @@ void EventLoop::act(Command command, const TransferPtr& transfer) {
     open_.emplace(transfer.get(), transfer);
     if (transfer->request.delay > milliseconds(0))
       arm(*transfer);
-    else
+    else if (!queue(*transfer))
       begin(*transfer);
     return;
   }
@@ -199,13 +199,38 @@ void EventLoop::act(Command command, const TransferPtr& transfer) {
     case Command::finish:
       transfer->phase = Phase::finishing;
       transfer->phase_began = steady_clock::now();
+      finishing_.push_back(transfer.get());
       resume(*transfer);
       arm(*transfer);
       break;
   }
 }
 
+// Lets it wait for a moment if a connection to its server is about to be free: many servers send
+// the end mark of a stream first and the end of the answer a few microseconds later, when the next
+// request may be there already. False if there is none to wait for.
+bool EventLoop::queue(Transfer& transfer) {
+  const auto of_its_server = [&](const std::vector<Transfer*>& all) {
+    return std::count_if(all.begin(), all.end(),
+                         [&](const Transfer* other) { return transfer.same_server(*other); });
+  };
+  if (of_its_server(finishing_) <= of_its_server(queued_)) return false;
+  transfer.phase = Phase::queued;
+  transfer.phase_began = steady_clock::now();
+  queued_.push_back(&transfer);
+  arm(transfer);
+  return true;
+}
+
+void EventLoop::begin_queued(const Transfer& finished) {
+  const auto next = std::find_if(queued_.begin(), queued_.end(), [&](const Transfer* other) {
+    return other->same_server(finished);
+  });
+  if (next != queued_.end()) begin(**next);
+}
+
 void EventLoop::begin(Transfer& transfer) {
+  std::erase(queued_, &transfer);
   transfer.phase = Phase::connecting;
   transfer.phase_began = steady_clock::now();
   if (idle_.empty()) {
@@ -354,6 +379,8 @@ void EventLoop::close(Transfer& transfer, std::optional<Error> failure) {
 // libcurl keeps the connection if the answer was whole, and closes it if not.
 void EventLoop::release(Transfer& transfer) {
   transfer.phase = Phase::over;
+  std::erase(queued_, &transfer);
+  const bool frees_a_connection = std::erase(finishing_, &transfer) > 0;
   if (transfer.armed.due != Due::never) timers_.erase({transfer.armed.at, &transfer});
   if (transfer.easy) {
     curl_multi_remove_handle(multi_.get(), transfer.easy.get());
@@ -362,10 +389,12 @@ void EventLoop::release(Transfer& transfer) {
     transfer.easy.reset();
   }
   transfer.headers.reset();
+  if (frees_a_connection) begin_queued(transfer);
   open_.erase(&transfer);
 }
 
 void EventLoop::close_all() {
+  finishing_.clear();  // nothing is begun any more
   while (!open_.empty()) {
     Transfer& transfer = *open_.begin()->first;
     close(transfer, Error(Errc::shutdown, transfer.server + ": the network was stopped"));

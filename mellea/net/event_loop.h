@@ -63,6 +63,8 @@ class EventLoop {
   void on_deadline(Transfer& transfer, Due due);
 
   void begin(Transfer& transfer);
+  bool queue(Transfer& transfer);
+  void begin_queued(const Transfer& finished);
   void configure(Transfer& transfer);
   void add_headers(Transfer& transfer);
   void resume(Transfer& transfer);
@@ -98,6 +100,8 @@ class EventLoop {
   std::unordered_map<Transfer*, TransferPtr> open_;
   std::set<std::pair<Instant, Transfer*>> timers_;  // Transfer::armed of each that has one
   std::vector<Transfer*> touched_;
+  std::vector<Transfer*> finishing_;  // those in that phase,
+  std::vector<Transfer*> queued_;     // and those that wait for one of them: oldest first
   std::vector<EasyHandle> idle_;
   std::vector<std::pair<Command, TransferPtr>> taken_;  // commands_ on their way
 

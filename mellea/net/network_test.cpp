@@ -237,6 +237,29 @@ TEST_F(NetworkTest, AFinishedStreamLeavesItsConnectionForTheNext) {
   EXPECT_EQ(server.connections(), 1);
 }
 
+TEST_F(NetworkTest, ARequestWaitsAMomentForAConnectionThatIsAboutToBeFree) {
+  LoopbackServer server(
+      {Script::stream().chunk("[DONE]").hold().end(), Script::answer(200, "two")});
+  auto exchange = start(server);
+  ASSERT_EQ(next(*exchange), HttpNext::head);
+  ASSERT_EQ(next(*exchange), HttpNext::bytes);
+  exchange->finish();
+  const auto second = start(server);
+  server.release();
+  EXPECT_EQ(finish(*second).body, "two");
+  EXPECT_EQ(server.connections(), 1);
+}
+
+TEST_F(NetworkTest, ARequestDoesNotWaitForLongForAnAnswerThatDoesNotEnd) {
+  LoopbackServer server({Script::stream().chunk("[DONE]").hang(), Script::answer(200, "two")});
+  const auto exchange = start(server);
+  ASSERT_EQ(next(*exchange), HttpNext::head);
+  ASSERT_EQ(next(*exchange), HttpNext::bytes);
+  exchange->finish();
+  EXPECT_EQ(run(server).body, "two");
+  EXPECT_EQ(server.connections(), 2);
+}
+
 TEST_F(NetworkTest, AFinishedStreamThatDoesNotEndIsClosedAfterTheGrace) {
   LoopbackServer server({Script::stream().chunk("[DONE]").hang()});
   const auto exchange = start(server);

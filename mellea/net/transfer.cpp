@@ -13,7 +13,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr milliseconds kGrace{100};  // for the rest of an answer that nobody needs
+constexpr milliseconds kGrace{100};    // for the rest of an answer that nobody needs
+constexpr milliseconds kPatience{20};  // for a connection that such a rest is about to free
 
 // "250 ms", "1.5 s", "600 s".
 std::string shown(milliseconds time) {
@@ -66,6 +67,7 @@ Deadline Transfer::deadline() const {
   };
   switch (phase) {
     case Phase::delayed: consider(later(began, request.delay), Due::start); break;
+    case Phase::queued: consider(later(phase_began, kPatience), Due::start); break;
     case Phase::connecting: limit(phase_began, limits.connect, Due::connect); break;
     case Phase::waiting: limit(phase_began, limits.first_byte, Due::first_byte); break;
     case Phase::receiving:
@@ -81,7 +83,7 @@ Deadline Transfer::deadline() const {
 
 Error Transfer::timeout(Due due) const {
   const Limits& limits = request.limits;
-  const bool connected = phase != Phase::delayed && phase != Phase::connecting;
+  const bool connected = phase > Phase::connecting;
   const std::string where = connected ? server + ": " : "connect to " + server + ": ";
   const auto error = [&](const std::string& what) {
     return Error(Errc::timeout, where + what, {.retryable = due == Due::connect});

@@ -30,7 +30,7 @@ struct FreedByCurl {
 using EasyHandle = std::unique_ptr<void, FreedByCurl>;
 using HeaderList = std::unique_ptr<curl_slist, FreedByCurl>;
 
-enum class Phase { delayed, connecting, waiting, receiving, finishing, over };
+enum class Phase { delayed, queued, connecting, waiting, receiving, finishing, over };
 
 // Why a transfer is looked at when no socket asks for it.
 enum class Due { never, start, connect, first_byte, silence, whole, until, grace };
@@ -70,6 +70,10 @@ struct Transfer {
   std::optional<Error> refusal{};  // why we told libcurl to stop
   std::array<char, 256> reason{};  // where libcurl says why it failed
 
+  // Whether both may use one connection, one after the other.
+  bool same_server(const Transfer& other) const noexcept {
+    return server == other.server && url.scheme == other.url.scheme;
+  }
   // The next moment at which something is due, if nothing arrives until then.
   Deadline deadline() const;
   // The error for a deadline that has come.

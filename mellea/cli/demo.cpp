@@ -1,0 +1,266 @@
+#include "mellea/cli/demo.h"
+
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "mellea/cli/demo_provider.h"
+#include "mellea/cli/exit_code.h"
+#include "mellea/cli/json_line.h"
+#include "mellea/cli/tracing.h"
+#include "mellea/core/text.h"
+#include "mellea/runtime/runtime.h"
+#include "mellea/telemetry/hex.h"
+#include "mellea/telemetry/memory_exporter.h"
+#include "mellea/telemetry/tree.h"
+
+namespace mellea::cli {
+namespace {
+
+// What one call did. `facts` has the same for programs.
+struct Shown {
+  bool as_expected = false;
+  std::string text{};
+  OrderedJson facts = OrderedJson::object();
+};
+
+// The plugin that blocks the third call: all it takes to keep keys at home.
+class NoSecrets : public Plugin {
+ public:
+  std::string_view name() const override { return "no_secrets"; }
+  void subscribe(Subscriber& hooks) override {
+    hooks.intercept<ComponentPreExecute>([](ComponentPreExecute& call) {
+      return call.action->text.find("sk-") == std::string::npos
+                 ? Verdict::go_on()
+                 : Verdict::stop({.reason = "the prompt holds an API key", .code = "secret"});
+    });
+  }
+};
+
+// The calls, each checked against what the provider says and saw.
+class Calls {
+ public:
+  Calls(Session& session, const LoopbackServer& server) : session_(session), server_(server) {}
+
+  Shown streamed() {
+    Shown shown;
+    Output output = session_.start_chat("One sentence about the sea.", {.stream = true});
+    int pieces = 0;
+    while (next_piece(output)) ++pieces;
+    shown.text = output.wait().text();
+    shown.facts = {{"text", shown.text}, {"pieces", pieces}};
+    shown.as_expected = shown.text == kStreamedAnswer && pieces > 1;
+    return shown;
+  }
+
+  Shown retried() {
+    Shown shown;
+    const std::size_t before = server_.requests().size();
+    shown.text = session_.chat("The capital of France, in one word?").text();
+    const std::size_t attempts = server_.requests().size() - before;
+    shown.facts = {{"text", shown.text}, {"attempts", attempts}};
+    shown.as_expected = shown.text == kAnswerAfterRetry && attempts == 2;
+    return shown;
+  }
+
+  Shown blocked() {
+    Shown shown;
+    const std::size_t before = server_.requests().size();
+    try {
+      shown.text = session_.chat("Is sk-demo-4f9a a good key?").text();
+    } catch (const Error& error) {
+      if (error.code() != Errc::blocked) throw;
+      shown.text = error.what();
+      shown.facts = {{"plugin", error.details().plugin}, {"reason", error.details().block_reason}};
+      shown.as_expected =
+          error.details().plugin == "no_secrets" && server_.requests().size() == before;
+    }
+    return shown;
+  }
+
+  Shown left_early() {
+    constexpr int kRead = 3;
+    constexpr std::chrono::milliseconds kPatience{500};
+    Shown shown;
+    const std::size_t request = server_.requests().size();
+    std::optional<Output> output = session_.start_chat("Count the waves.", {.stream = true});
+    int read = 0;
+    while (read < kRead && next_piece(*output)) ++read;
+    const Instant left = Instant::clock::now();
+    output.reset();
+    const std::optional<Instant> closed = server_.wait_for_close(request, kPatience);
+    shown.text = std::to_string(read) + " of " + std::to_string(kChunksOfLongAnswer) +
+                 " chunks read; the server ";
+    shown.facts = {{"chunks_read", read}, {"chunks", kChunksOfLongAnswer}};
+    if (closed) {
+      const auto after = std::chrono::ceil<std::chrono::milliseconds>(*closed - left).count();
+      shown.text += "saw the connection close after " + std::to_string(after) + " ms";
+      shown.facts["closed_after_ms"] = after;
+    } else {
+      shown.text += "still has the connection";
+    }
+    shown.as_expected = read == kRead && closed;
+    return shown;
+  }
+
+ private:
+  // Reads up to the next piece of text. Returns false at the end.
+  static bool next_piece(Output& output) {
+    while (const auto chunk = output.next())
+      if (std::holds_alternative<std::string>(chunk->what)) return true;
+    return false;
+  }
+
+  Session& session_;
+  const LoopbackServer& server_;
+};
+
+struct Call {
+  std::string_view name;
+  Shown (Calls::*run)();
+};
+constexpr std::array<Call, 4> kCalls = {{{"streamed", &Calls::streamed},
+                                         {"429, then retried", &Calls::retried},
+                                         {"blocked", &Calls::blocked},
+                                         {"left early", &Calls::left_early}}};
+
+Shown run(const Call& call, Calls& calls) {
+  try {
+    return (calls.*call.run)();
+  } catch (const Error& error) {
+    return {.text = error.what(), .facts = {{"error", error.what()}}};
+  }
+}
+
+std::string line_of_call(std::size_t number, const Call& call, const Shown& shown) {
+  std::string line = "  " + std::to_string(number) + ' ' + std::string(call.name);
+  line.resize(23, ' ');
+  return line + (shown.as_expected ? "" : "NOT AS EXPECTED: ") + one_line(shown.text) + '\n';
+}
+
+// Where the environment sends traces, beside what the demo does with them; empty if nowhere.
+std::string collector_of(const telemetry::Config& config) {
+  for (const telemetry::Exporter& exporter : config.exporters)
+    if (const auto* http = std::get_if<telemetry::OtlpHttp>(&exporter)) return http->endpoint;
+  return {};
+}
+
+std::string headline(const LoopbackServer& server, const std::string& collector) {
+  return std::to_string(kCalls.size()) +
+         " calls over HTTP to a scripted provider on 127.0.0.1:" + std::to_string(server.port()) +
+         ". " +
+         (collector.empty() ? "Nothing leaves this machine; no key."
+                            : "No key; the trace goes to " + collector + '.') +
+         "\n\n";
+}
+
+// libcurl would ask a proxy for 127.0.0.1 too. Called before there are threads.
+void keep_loopback_off_proxies(const Environment& environment) {
+  std::string hosts = value_of(environment, "no_proxy");
+  if (hosts.empty()) hosts = value_of(environment, "NO_PROXY");
+  if (!hosts.empty()) hosts += ',';
+  hosts += "127.0.0.1";
+  ::setenv("no_proxy", hosts.c_str(), /*overwrite=*/1);
+}
+
+class Demo {
+ public:
+  Demo(const DemoArguments& arguments, Console& console, const Environment& environment)
+      : arguments_(arguments), console_(console), config_(config_from(environment, console)) {}
+
+  int run() {
+    const Instant began = Instant::clock::now();
+    say(headline(server_, collector_of(config_)));
+    const bool saved = call_all();
+    const auto took = Instant::clock::now() - began;
+    if (arguments_.json)
+      console_.write(line_of(summary(took, saved)));
+    else
+      show_trace(saved);
+    return all_as_expected_ ? kDone : kFailed;
+  }
+
+ private:
+  void say(const std::string& text) {
+    if (!arguments_.json) console_.write(text);
+  }
+
+  // Returns whether the trace is in the file.
+  bool call_all() {
+    std::error_code none;  // what can't be removed can't be written either
+    std::filesystem::remove(arguments_.trace_file, none);
+    config_.exporters.emplace_back(telemetry::OtlpFile{arguments_.trace_file});
+    config_.exporters.emplace_back(spans_);
+    Telemetry telemetry(config_);
+    {
+      Runtime runtime({.plugins = telemetry.plugins()});
+      Session session = runtime.start_session(
+          {.backend = "openai", .model = "demo-small", .base_url = server_.url("/v1")},
+          {.plugins = {std::make_shared<NoSecrets>()}});
+      call_each(session);
+      runtime.drain(Instant::clock::now() + kFlushLimit);  // what was left early ends on a worker
+      session.end();
+    }
+    telemetry.shutdown(kFlushLimit);
+    return std::filesystem::exists(arguments_.trace_file, none);
+  }
+
+  void call_each(Session& session) {
+    Calls calls(session, server_);
+    for (const Call& call : kCalls) {
+      Shown shown = cli::run(call, calls);
+      all_as_expected_ = all_as_expected_ && shown.as_expected;
+      OrderedJson row{{"name", call.name}, {"ok", shown.as_expected}};
+      row.update(shown.facts);
+      rows_.push_back(std::move(row));
+      say(line_of_call(rows_.size(), call, shown));
+    }
+  }
+
+  void show_trace(bool saved) {
+    const auto spans = spans_->spans();
+    console_.write('\n' + telemetry::render_tree(spans, tree_style(console_.output_canvas())));
+    console_.write("\nNo prompt or answer is in this trace. ");
+    console_.write((saved ? "Saved: " : "Not saved: ") + one_line(arguments_.trace_file) +
+                   (saved ? " (OTLP JSON).\n" : " can't be written.\n"));
+    console_.write(
+        "Yours: mellea chat --trace --backend openai --base-url http://127.0.0.1:8080/v1 "
+        "--model MODEL \"Why is the sky blue?\"\n");
+  }
+
+  OrderedJson summary(std::chrono::nanoseconds took, bool saved) const {
+    OrderedJson object{{"ok", all_as_expected_}, {"server", server_.url()}, {"calls", rows_}};
+    const auto spans = spans_->spans();
+    if (!spans.empty()) object["trace_id"] = telemetry::hex(spans.front()->ids.trace);
+    object["spans"] = spans.size();
+    if (saved) object["trace_file"] = arguments_.trace_file;
+    object["ms"] = milliseconds(took);
+    return object;
+  }
+
+  const DemoArguments& arguments_;
+  Console& console_;
+  telemetry::Config config_;
+  const LoopbackServer server_{demo_scripts()};
+  const std::shared_ptr<telemetry::MemoryExporter> spans_ =
+      std::make_shared<telemetry::MemoryExporter>();
+  std::vector<OrderedJson> rows_;
+  bool all_as_expected_ = true;
+};
+
+}  // namespace
+
+int demo(const DemoArguments& arguments, Console& console, const Environment& environment) {
+  keep_loopback_off_proxies(environment);
+  return Demo(arguments, console, environment).run();
+}
+
+}  // namespace mellea::cli

@@ -1,0 +1,236 @@
+#include "mellea/cli/doctor.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "mellea/cli/exit_code.h"
+#include "mellea/cli/json_line.h"
+#include "mellea/cli/tracing.h"
+#include "mellea/core/text.h"
+#include "mellea/net/network.h"
+#include "mellea/net/url.h"
+#include "mellea/version.h"
+
+namespace mellea::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kPatience{2'000};
+constexpr std::string_view kOpenAiUrl = "https://api.openai.com/v1";
+
+// One line of the table.
+struct Row {
+  std::string name{};
+  std::string configured_by{};  // variables; empty: nothing
+  std::optional<bool> works{};  // nothing: not asked
+  std::string found{};          // where and how fast it answered, or what to do
+  std::vector<std::string> models{};
+};
+
+// Those of the variables that are set.
+std::string set_ones(const Environment& environment, std::initializer_list<const char*> names) {
+  std::string list;
+  for (const char* name : names)
+    if (!value_of(environment, name).empty()) list.append(list.empty() ? "" : ", ").append(name);
+  return list;
+}
+
+bool is_this_machine(const std::string& host) {
+  return host == "localhost" || host.starts_with("127.") || host == "::1";
+}
+
+struct Probe {
+  int status = 0;
+  std::chrono::nanoseconds took{0};
+};
+
+// Asks a server for anything at all. Throws Error.
+Probe probe(Network& network, HttpRequest request) {
+  request.limits.connect = request.limits.whole = kPatience;
+  const Instant began = Instant::clock::now();
+  const std::unique_ptr<HttpExchange> exchange = network.start(std::move(request));
+  while (exchange->try_next() == HttpNext::pending) exchange->wait(Instant::max());
+  return {.status = exchange->head().status, .took = Instant::clock::now() - began};
+}
+
+std::string answered(const std::string& where, std::chrono::nanoseconds took) {
+  return where + "  " + std::to_string(milliseconds(took)) + " ms";
+}
+
+void ask(Row& row, const BackendOptions& options, const std::string& url,
+         const std::shared_ptr<Network>& network) {
+  try {
+    const std::shared_ptr<Backend> backend = make_backend(options, network);
+    row.found = backend->endpoint().local
+                    ? "in this process"
+                    : answered(parse_url(url).authority(),
+                               probe(*network, {.method = "GET", .url = url}).took);
+    row.models = models_within(*backend, kPatience);
+    row.works = true;
+  } catch (const Error& error) {
+    row.works = false;
+    row.found = error.what();
+  }
+}
+
+Row openai_row(const Environment& environment, bool named,
+               const std::shared_ptr<Network>& network) {
+  Row row{.name = "openai",
+          .configured_by =
+              set_ones(environment, {"MELLEA_BASE_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY"})};
+  const BackendOptions options = choose_model({.backend = "openai"}, environment);
+  const std::string url = options.base_url.empty() ? std::string(kOpenAiUrl) : options.base_url;
+  if (row.configured_by.empty() && !named) {
+    row.found = "set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own";
+    return row;
+  }
+  try {
+    if (named || is_this_machine(parse_url(url).host))
+      ask(row, options, url, network);
+    else
+      row.found = "not asked (--backend openai asks)";
+  } catch (const Error& error) {  // no URL
+    row.works = false;
+    row.found = error.what();
+  }
+  return row;
+}
+
+std::vector<Row> backend_rows(const std::string& named, const Environment& environment) {
+  const std::shared_ptr<Network> network = make_network();
+  std::vector<Row> rows{openai_row(environment, named == "openai", network)};
+  if (named.empty() || named == "openai") return rows;
+  try {
+    static_cast<void>(make_backend({.backend = named}, network));
+  } catch (const Error& error) {
+    throw UsageError(error.what());
+  }
+  ask(rows.emplace_back(Row{.name = named, .configured_by = "--backend"}), {.backend = named}, "",
+      network);
+  return rows;
+}
+
+// An empty export is a valid one: a collector says 200 to it, and keeps nothing.
+Row collector_row(const telemetry::OtlpHttp& collector, const std::string& configured_by) {
+  Row row{.name = "traces", .configured_by = configured_by};
+  Network network;
+  try {
+    const Url url = parse_url(collector.endpoint);
+    HttpRequest request{.url = collector.endpoint,
+                        .headers = collector.headers,
+                        .body = std::make_shared<const std::string>(),
+                        .ca_file = collector.ca_file};
+    request.headers.emplace_back("content-type", "application/x-protobuf");
+    row.found = url.authority() + " is the gRPC port; this build speaks HTTP: use 4318";
+    const Probe answer = probe(network, std::move(request));
+    row.works = answer.status == 200;
+    row.found = *row.works ? answered(url.authority(), answer.took)
+                           : url.shown + " answers " + std::to_string(answer.status);
+  } catch (const Error& error) {
+    row.works = false;
+    if (!collector.endpoint.starts_with("http://") ||
+        collector.endpoint.find(":4317/") == std::string::npos)
+      row.found = error.what();
+  }
+  return row;
+}
+
+std::vector<Row> trace_rows(const Environment& environment, Console& console) {
+  const std::string endpoints =
+      set_ones(environment, {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"});
+  const telemetry::Config config = config_from(environment, console);
+  std::vector<Row> rows;
+  for (const telemetry::Exporter& exporter : config.exporters) {
+    if (const auto* collector = std::get_if<telemetry::OtlpHttp>(&exporter))
+      rows.push_back(collector_row(*collector, endpoints));
+    else if (const auto* file = std::get_if<telemetry::OtlpFile>(&exporter))
+      rows.push_back(
+          {.name = "traces", .configured_by = "MELLEA_TRACES_FILE", .found = one_line(file->path)});
+  }
+  if (rows.empty())
+    rows.push_back(
+        {.name = "traces",
+         .configured_by = endpoints,
+         .found = endpoints.empty() ? "off" : "off (OTEL_TRACES_EXPORTER=otlp switches on)"});
+  return rows;
+}
+
+std::string compiler() {
+#ifdef __clang__
+  return "clang " + std::to_string(__clang_major__) + '.' + std::to_string(__clang_minor__);
+#else
+  return "g++ " + std::to_string(__GNUC__) + '.' + std::to_string(__GNUC_MINOR__);
+#endif
+}
+
+std::string reachable(const Row& row) {
+  if (!row.works) return row.found;
+  return (*row.works ? "yes  " : "no   ") + row.found;
+}
+
+// Fills up to the next column; what is too long for its own is kept apart.
+void pad(std::string& line, std::size_t column) {
+  line.resize(std::max(column, line.size() + 1), ' ');
+}
+
+std::string table_line(const std::string& name, const std::string& configured_by,
+                       const std::string& reachable, const std::string& models) {
+  std::string line = name;
+  pad(line, 13);
+  line += configured_by;
+  pad(line, 41);
+  line += reachable;
+  if (models == "-" && line.size() > 78) return line + '\n';
+  pad(line, 80);
+  return line + models + '\n';
+}
+
+std::string table_of(const std::vector<Row>& rows) {
+  std::string table = table_line("backend", "configured by", "reachable", "models");
+  for (const Row& row : rows)
+    table += table_line(row.name, row.configured_by.empty() ? "-" : row.configured_by,
+                        reachable(row), row.models.empty() ? "-" : first_few(row.models));
+  return table;
+}
+
+OrderedJson json_of(const Row& row) {
+  OrderedJson object{{"name", row.name}};
+  if (!row.configured_by.empty()) object["configured_by"] = row.configured_by;
+  if (row.works) object["works"] = *row.works;
+  object["found"] = row.found;
+  if (!row.models.empty()) object["models"] = row.models;
+  return object;
+}
+
+std::string json_of(const std::vector<Row>& rows, bool all_work) {
+  OrderedJson list = OrderedJson::array();
+  for (const Row& row : rows) list.push_back(json_of(row));
+  return line_of({{"ok", all_work},
+                  {"rows", std::move(list)},
+                  {"version", kVersion},
+                  {"compiler", compiler()},
+                  {"opentelemetry", nullptr}});
+}
+
+std::string versions() {
+  return "\nmellea " + std::string(kVersion) + ", " + compiler() +
+         ", OpenTelemetry: not in this build\n";
+}
+
+}  // namespace
+
+int doctor(const DoctorArguments& arguments, Console& console, const Environment& environment) {
+  std::vector<Row> rows = backend_rows(arguments.backend, environment);
+  for (Row& row : trace_rows(environment, console)) rows.push_back(std::move(row));
+  const bool all_work =
+      std::none_of(rows.begin(), rows.end(), [](const Row& row) { return row.works == false; });
+  console.write(arguments.json ? json_of(rows, all_work) : table_of(rows) + versions());
+  return all_work ? kDone : kFailed;
+}
+
+}  // namespace mellea::cli

@@ -1,0 +1,96 @@
+#include "mellea/cli/model_choice.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+
+#include "mellea/cli/exit_code.h"
+#include "mellea/core/text.h"
+
+namespace mellea::cli {
+namespace {
+
+std::string first_set(std::string flag, const Environment& environment,
+                      std::initializer_list<const char*> variables) {
+  for (const char* variable : variables)
+    if (flag.empty()) flag = value_of(environment, variable);
+  return flag;
+}
+
+std::string key_from(const std::string& variable, const Environment& environment) {
+  std::string key = value_of(environment, variable);
+  if (key.empty())
+    throw UsageError("--api-key-env " + one_line(variable, 60) + ": that variable is not set");
+  return key;
+}
+
+}  // namespace
+
+std::string value_of(const Environment& environment, const std::string& name) {
+  return environment(name.c_str()).value_or("");
+}
+
+BackendOptions choose_model(const ModelArguments& arguments, const Environment& environment) {
+  BackendOptions chosen{
+      .backend = first_set(arguments.backend, environment, {"MELLEA_BACKEND"}),
+      .model = first_set(arguments.model, environment, {"MELLEA_MODEL"}),
+      .base_url = first_set(arguments.base_url, environment, {"MELLEA_BASE_URL"}),
+  };
+  if (chosen.backend.empty())
+    throw UsageError(
+        "no backend given: pass --backend openai (and --base-url URL for a server of your own) or "
+        "set MELLEA_BACKEND");
+  if (chosen.backend == "openai") {
+    if (chosen.base_url.empty()) chosen.base_url = value_of(environment, "OPENAI_BASE_URL");
+    if (arguments.api_key_env.empty()) chosen.api_key = value_of(environment, "OPENAI_API_KEY");
+  }
+  if (!arguments.api_key_env.empty()) chosen.api_key = key_from(arguments.api_key_env, environment);
+  return chosen;
+}
+
+std::vector<std::string> models_within(Backend& backend, std::chrono::milliseconds limit) {
+  std::stop_source out_of_time;
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  const std::jthread timer([&](const std::stop_token& done) {
+    std::unique_lock lock(mutex);
+    if (!changed.wait_for(lock, done, limit, [] { return false; }) && !done.stop_requested())
+      out_of_time.request_stop();
+  });
+  try {
+    return backend.models(out_of_time.get_token());
+  } catch (const Error& error) {
+    if (error.code() != Errc::cancelled) throw;
+    throw Error(Errc::timeout, std::string(backend.provider()) + ": no answer within " +
+                                   std::to_string(limit.count()) + " ms");
+  }
+}
+
+std::string first_few(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 6;
+  std::string list;
+  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i)
+    list.append(i == 0 ? "" : ", ").append(one_line(names[i], 60));
+  if (names.size() > kShown) list += " and " + std::to_string(names.size() - kShown) + " more";
+  return list;
+}
+
+std::string no_model_given(Backend& backend) {
+  constexpr std::chrono::milliseconds kQuickly{1'000};
+  std::string message = "no model given: pass --model or set MELLEA_MODEL";
+  try {
+    const std::vector<std::string> models = models_within(backend, kQuickly);
+    if (models.empty()) return message;
+    const Endpoint endpoint = backend.endpoint();
+    message.append("; ").append(backend.provider());
+    if (!endpoint.address.empty())
+      message += " at " + endpoint.address + ':' + std::to_string(endpoint.port);
+    message += " has " + first_few(models);
+  } catch (const Error&) {  // then the ways to name one must do
+  }
+  return message;
+}
+
+}  // namespace mellea::cli

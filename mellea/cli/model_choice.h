@@ -1,0 +1,40 @@
+// Which backend and model are meant: flags first, then the environment.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "mellea/backends/backend.h"
+#include "mellea/telemetry/environment.h"
+
+namespace mellea::cli {
+
+using telemetry::Environment;
+
+// The value of a variable; empty if it is not set.
+std::string value_of(const Environment& environment, const std::string& name);
+
+// As typed; what is empty was not.
+struct ModelArguments {
+  std::string backend{};
+  std::string model{};
+  std::string base_url{};
+  std::string api_key_env{};
+};
+
+// Leaves `model` empty where nobody names one. Throws UsageError if nobody names a backend, or
+// --api-key-env a variable that is not set.
+BackendOptions choose_model(const ModelArguments& arguments, const Environment& environment);
+
+// The models that the server has. Throws Error; Errc::timeout after `limit`.
+std::vector<std::string> models_within(Backend& backend, std::chrono::milliseconds limit);
+
+// What to say where no model is named: the ways to name one, and the first few that the server has,
+// if it says so quickly.
+std::string no_model_given(Backend& backend);
+
+// `a, b, c and 4 more`
+std::string first_few(const std::vector<std::string>& names);
+
+}  // namespace mellea::cli

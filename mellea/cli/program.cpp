@@ -1,0 +1,259 @@
+#include "mellea/cli/program.h"
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <exception>
+#include <system_error>
+
+#include "mellea/cli/chat.h"
+#include "mellea/cli/console.h"
+#include "mellea/cli/demo.h"
+#include "mellea/cli/doctor.h"
+#include "mellea/cli/exit_code.h"
+#include "mellea/cli/hooks_command.h"
+#include "mellea/core/text.h"
+#include "mellea/version.h"
+
+namespace mellea::cli {
+namespace {
+
+constexpr std::array<std::string_view, 4> kCommands = {"chat", "demo", "doctor", "hooks"};
+
+constexpr const char* kExamples = R"(Examples:
+  mellea demo
+  mellea chat --backend openai --model gpt-4o-mini "Why is the sky blue?"
+  mellea chat --backend openai --base-url http://127.0.0.1:8080/v1 --model m --trace "Hi"
+  git diff | mellea chat "Write the commit message"
+  mellea doctor
+
+Keys come from the environment only. mellea COMMAND --help says more.)";
+
+constexpr const char* kChatNotes =
+    R"(PROMPT, or standard input, or both: prompt, blank line, input. Neither, on a terminal: a
+conversation (Ctrl-C stops the answer, Ctrl-D leaves, /reset starts anew).
+
+Examples:
+  mellea chat "Why is the sky blue?"              with MELLEA_BACKEND and MELLEA_MODEL set
+  git diff | mellea chat "Write the commit message"
+  mellea chat --option temperature=0.2 --option max_tokens=64 --trace "Hi"
+  mellea chat --image cat.png --schema animal.json --json "What is this?"
+
+Exit codes: 0 done, 1 the call failed, 2 nothing was sent, 3 the answer is not as demanded,
+130 Ctrl-C.)";
+
+struct Typed {
+  bool version = false;
+  bool quiet = false;
+  bool verbose = false;
+  std::string colour = "auto";
+  ChatArguments chat{};
+  DemoArguments demo{};
+  DoctorArguments doctor{};
+  bool hooks_json = false;
+  bool stream = false;
+  bool no_stream = false;
+};
+
+void add_model_flags(CLI::App& command, ModelArguments& model) {
+  const std::string group = "Which model (flags win over the environment)";
+  command.add_option("--backend", model.backend, "openai or scripted; MELLEA_BACKEND")
+      ->type_name("NAME")
+      ->group(group);
+  command.add_option("--model", model.model, "MELLEA_MODEL")->type_name("NAME")->group(group);
+  command.add_option("--base-url", model.base_url, "MELLEA_BASE_URL, OPENAI_BASE_URL")
+      ->type_name("URL")
+      ->group(group);
+  command.add_option("--api-key-env", model.api_key_env, "variable of the key: OPENAI_API_KEY")
+      ->type_name("NAME")
+      ->group(group);
+}
+
+void add_call_flags(CLI::App& command, Typed& typed) {
+  ChatArguments& chat = typed.chat;
+  const std::string group = "How to answer";
+  const auto add = [&](const char* name, auto& value, const char* type, const char* help) {
+    command.add_option(name, value, help)->type_name(type)->group(group);
+  };
+  add("--option", chat.options, "K=V", "such as temperature=0.2; repeatable; x.K=V passes K on");
+  command.get_option("--option")->take_all()->expected(1);
+  add("--system", chat.system, "TEXT", "said before all else");
+  add("--schema", chat.schema, "FILE", "JSON schema of the answer");
+  add("--image", chat.images, "FILE|URL", "PNG, JPEG, WebP or GIF; repeatable");
+  command.get_option("--image")->take_all()->expected(1);
+  add("--timeout", chat.timeout, "TIME", "for the whole call: 120s, 500ms, 2m");
+  add("--idle-timeout", chat.idle_timeout, "TIME", "between two pieces of the answer");
+  command.add_flag("--stream", typed.stream, "print the answer as it comes")->group(group);
+  command.add_flag("--no-stream", typed.no_stream, "print it when it is whole")->group(group);
+  command.add_flag("--json", chat.json, "one JSON object; with --stream {\"chunk\"} lines first")
+      ->group(group);
+}
+
+void add_trace_flags(CLI::App& command, TraceArguments& trace) {
+  const std::string group = "Trace";
+  command.add_flag("--trace", trace.form, "on standard error, after the answer: =tree or =json")
+      ->group(group);
+  command.add_option("--trace-file", trace.file, "append OTLP JSON")
+      ->type_name("FILE")
+      ->group(group);
+}
+
+CLI::App& add_command(CLI::App& app, const char* name, const char* description) {
+  CLI::App& command = *app.add_subcommand(name, description);
+  command.fallthrough();
+  return command;
+}
+
+void describe(CLI::App& app, Typed& typed) {
+  app.footer(kExamples);
+  app.allow_extras();  // so that we can name what was probably meant
+  app.require_subcommand(0, 1);
+  app.add_flag("--version", typed.version, "print the version");
+  app.add_flag("-q,--quiet", typed.quiet, "no warnings");
+  app.add_flag("-v,--verbose", typed.verbose, "say where it connects");
+  app.add_option("--color", typed.colour, "auto, always or never; NO_COLOR is honoured")
+      ->type_name("WHEN");
+
+  CLI::App& chat = add_command(app, "chat", "Ask a model");
+  chat.footer(kChatNotes);
+  chat.add_option("PROMPT", typed.chat.prompt, "what to say");
+  add_model_flags(chat, typed.chat.model);
+  add_call_flags(chat, typed);
+  add_trace_flags(chat, typed.chat.trace);
+
+  CLI::App& demo = add_command(app, "demo", "Calls to a scripted provider on this machine, traced");
+  demo.add_option("--trace-file", typed.demo.trace_file, "where the trace goes")
+      ->type_name("FILE")
+      ->capture_default_str();
+  demo.add_flag("--json", typed.demo.json, "one JSON object");
+
+  CLI::App& doctor = add_command(app, "doctor", "What is configured, and whether it works");
+  doctor.add_option("--backend", typed.doctor.backend, "asks this one, wherever it is")
+      ->type_name("NAME");
+  doctor.add_flag("--json", typed.doctor.json, "one JSON object");
+
+  CLI::App& hooks = add_command(app, "hooks", "All events, and what plugins may do with them");
+  hooks.add_flag("--json", typed.hooks_json, "one JSON array");
+}
+
+const CLI::App* command_of(const CLI::App& app) {
+  const auto commands = app.get_subcommands();
+  return commands.empty() ? nullptr : commands.front();
+}
+
+void append_flags(const CLI::App& app, std::vector<std::string>& flags) {
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) flags.push_back("-" + name);
+  }
+}
+
+[[noreturn]] void refuse_flag(const CLI::App& app, const std::string& typed) {
+  const std::string flag = typed.substr(0, typed.find('='));
+  std::vector<std::string> names;
+  append_flags(app, names);
+  if (const CLI::App* command = command_of(app)) append_flags(*command, names);
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  const std::string meant = did_you_mean(flag, known);
+  const std::string where = command_of(app) ? ' ' + command_of(app)->get_name() : std::string();
+  throw UsageError("unknown flag \"" + one_line(flag, 60) + '"' +
+                   (meant.empty() ? ": see mellea" + where + " --help" : meant));
+}
+
+[[noreturn]] void refuse_word(const CLI::App& app, const std::string& word) {
+  const std::string shown = '"' + one_line(word, 60) + '"';
+  if (const CLI::App* command = command_of(app)) {
+    const bool prompt = command->get_name() == "chat";
+    throw UsageError(
+        "unexpected " + shown + ": " +
+        (prompt ? "put the prompt in quotes" : command->get_name() + " takes no such argument"));
+  }
+  const std::string meant = did_you_mean(word, kCommands);
+  throw UsageError("unknown command " + shown +
+                   (meant.empty() ? ": known are chat, demo, doctor and hooks" : meant));
+}
+
+// Throws UsageError for what no command knows.
+void require_known(const CLI::App& app) {
+  const std::vector<std::string> unknown = app.remaining(/*recurse=*/true);
+  for (const std::string& word : unknown)
+    if (word.size() > 1 && word.front() == '-' && word != "--") refuse_flag(app, word);
+  for (const std::string& word : unknown)
+    if (word != "--") refuse_word(app, word);
+}
+
+Colour colour_of(const std::string& word) {
+  if (word == "auto") return Colour::automatic;
+  if (word == "always") return Colour::always;
+  if (word == "never") return Colour::never;
+  throw UsageError("--color " + one_line(word, 40) + ": write auto, always or never");
+}
+
+// What flags mean together.
+ChatArguments chat_arguments(const Typed& typed) {
+  ChatArguments chat = typed.chat;
+  if (typed.stream && typed.no_stream) throw UsageError("--stream and --no-stream: which of them?");
+  if (typed.stream || typed.no_stream) chat.stream = typed.stream;
+  if (chat.trace.form == "true") chat.trace.form = "tree";  // a bare --trace
+  return chat;
+}
+
+int run_command(const CLI::App& app, const Typed& typed) {
+  Console console(
+      {.quiet = typed.quiet, .verbose = typed.verbose, .colour = colour_of(typed.colour)});
+  const Environment environment = telemetry::process_environment;
+  if (typed.version) {
+    console.write("mellea " + std::string(kVersion) + '\n');
+    return kDone;
+  }
+  const CLI::App* command = command_of(app);
+  if (!command) throw UsageError("no command given: mellea --help lists them");
+  const std::string& name = command->get_name();
+  if (name == "chat") return chat(chat_arguments(typed), console, environment);
+  if (name == "demo") return demo(typed.demo, console, environment);
+  if (name == "doctor") return doctor(typed.doctor, console, environment);
+  return show_hooks(typed.hooks_json, console);
+}
+
+int parse_and_run(int argc, char** argv) {
+  Typed typed;
+  CLI::App app("Call language models, check what they say, and see what happened.", "mellea");
+  describe(app, typed);
+  try {
+    app.parse(argc, argv);
+    require_known(app);
+  } catch (const CLI::CallForHelp&) {
+    Console().write(app.help());
+    return kDone;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(one_line(error.what()));
+  }
+  return run_command(app, typed);
+}
+
+// The reader of a pipe has what it wants; anything else is a failure.
+int lost_output(const OutputLost& lost) {
+  if (lost.reason() == EPIPE) return ended_by(SIGPIPE);
+  Console().fail("mellea: standard output: " + std::generic_category().message(lost.reason()));
+  return kFailed;
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a failed write says so, and leaves time to end the trace
+  try {
+    return parse_and_run(argc, argv);
+  } catch (const UsageError& error) {
+    Console().fail(error.what());
+    return kUsage;
+  } catch (const OutputLost& lost) {
+    return lost_output(lost);
+  } catch (const std::exception& error) {
+    Console().fail("mellea: " + one_line(error.what(), 500));
+    return kFailed;
+  }
+}
+
+}  // namespace mellea::cli

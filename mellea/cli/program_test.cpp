@@ -1,0 +1,488 @@
+// The program as people meet it: its words, its two outputs and its exit codes.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "mellea/cli/running_program.h"
+#include "mellea/net/testing/loopback_server.h"
+
+namespace mellea::cli {
+namespace {
+
+using nlohmann::json;
+using namespace std::chrono_literals;
+using Words = std::vector<std::string>;
+using Variables = std::map<std::string, std::string>;
+
+std::string delta(const std::string& text) {
+  return "data: "
+         "{\"id\":\"r1\",\"model\":\"m-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":" +
+         json(text).dump() + "}}]}\n\n";
+}
+
+const std::string kEnd =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2,"
+    "\"total_tokens\":7}}\n\ndata: [DONE]\n\n";
+
+Script answer(const std::string& text, const std::string& finish = "stop") {
+  const json body = {
+      {"id", "r1"},
+      {"model", "m-1"},
+      {"choices", json::array({{{"index", 0},
+                                {"message", {{"role", "assistant"}, {"content", text}}},
+                                {"finish_reason", finish}}})},
+      {"usage", {{"prompt_tokens", 5}, {"completion_tokens", 2}, {"total_tokens", 7}}}};
+  return Script::answer(200, body.dump(), {{"content-type", "application/json"}});
+}
+
+// A port on which nothing listens.
+int closed_port() {
+  const Descriptor socket(::socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size);
+  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  return ntohs(address.sin_port);
+}
+
+Ended run(const Words& words, const Variables& environment = {}, const std::string& input = {}) {
+  return RunningProgram(words, {.environment = environment, .input = input}).wait();
+}
+
+// chat, with a model of that server.
+Words chat_with(const LoopbackServer& server, const Words& more) {
+  Words words{"chat", "--backend", "openai", "--base-url", server.url("/v1"), "--model", "m"};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+std::string content_of(const std::filesystem::path& file) {
+  std::ifstream stream(file);
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+std::filesystem::path temporary_folder(const std::string& name) {
+  const auto folder = std::filesystem::path(::testing::TempDir()) / ("mellea_" + name);
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  return folder;
+}
+
+long lines_in(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
+
+// --- Words -----------------------------------------------------------------------------------
+
+TEST(Program, TellsItsVersion) {
+  const Ended ended = run({"--version"});
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_TRUE(ended.out.starts_with("mellea 0.")) << ended.out;
+  EXPECT_EQ(ended.err, "");
+}
+
+TEST(Program, HelpsWithExamples) {
+  for (const Words& words : {Words{"--help"}, Words{"chat", "--help"}}) {
+    const Ended ended = run(words);
+    EXPECT_EQ(ended.code, 0);
+    EXPECT_NE(ended.out.find("Examples:"), std::string::npos);
+    EXPECT_EQ(ended.err, "");
+  }
+}
+
+TEST(Program, NamesTheNearestKnownWordAndSendsNothing) {
+  const std::vector<std::pair<Words, std::string>> cases = {
+      {{"chatt", "hi"}, "mellea: unknown command \"chatt\": did you mean \"chat\"?\n"},
+      {{"translate"},
+       "mellea: unknown command \"translate\": known are chat, demo, doctor and hooks\n"},
+      {{}, "mellea: no command given: mellea --help lists them\n"},
+      {{"chat", "--modle", "m", "hi"},
+       "mellea: unknown flag \"--modle\": did you mean \"--model\"?\n"},
+      {{"chat", "--backend", "opnai", "--model", "m", "hi"},
+       "mellea: unknown backend \"opnai\": did you mean \"openai\"?\n"},
+      {{"chat", "--backend", "scripted", "--model", "m", "--option", "temprature=1", "hi"},
+       "mellea: unknown option \"temprature\": did you mean \"temperature\"?\n"},
+      {{"chat", "--backend", "scripted", "--model", "m", "--option", "temperature=warm", "hi"},
+       "mellea: option temperature: \"warm\" is not a number\n"},
+      {{"chat", "--backend", "scripted", "--model", "m", "--option", "temperature", "hi"},
+       "mellea: --option temperature: write NAME=VALUE\n"},
+      {{"chat", "--backend", "scripted", "--model", "m", "--timeout", "5", "hi"},
+       "mellea: --timeout 5: of what? Write 5s or 5ms\n"},
+      {{"chat", "--backend", "scripted", "--model", "m", "--trace=jsn", "hi"},
+       "mellea: --trace=jsn: did you mean \"json\"?\n"},
+      {{"chat", "--backend", "scripted", "why", "not"},
+       "mellea: unexpected \"not\": put the prompt in quotes\n"},
+      {{"chat", "--backend", "scripted", "--model", "m"},
+       "mellea: no prompt: pass one, or write it to standard input\n"},
+      {{"chat", "--backend", "scripted", "--model", "m", "caf\xE9"},
+       "mellea: the prompt is not UTF-8: convert it first, with iconv\n"},
+      {{"chat", "--backend", "scripted", "hi"},
+       "mellea: no model given: pass --model or set MELLEA_MODEL; scripted has scripted\n"},
+      {{"chat", "--backend", "openai", "--model", "m", "hi"},
+       "openai: no API key: set OPENAI_API_KEY\n"},
+      {{"chat", "--backend", "openai", "--base-url", "htp:/x", "--model", "m", "hi"}, ""},
+  };
+  for (const auto& [words, message] : cases) {
+    const Ended ended = run(words);
+    EXPECT_EQ(ended.code, 2) << ended.err;
+    EXPECT_EQ(ended.out, "");
+    EXPECT_EQ(lines_in(ended.err), 1) << ended.err;
+    if (!message.empty()) {
+      EXPECT_EQ(ended.err, message);
+    }
+  }
+}
+
+TEST(Program, SaysWhichModelsThereAreIfNoneIsNamed) {
+  LoopbackServer server({Script::answer(200, R"({"data":[{"id":"one"},{"id":"two"}]})")});
+  const Ended ended = run({"chat", "--backend", "openai", "--base-url", server.url("/v1"), "Hi"});
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_EQ(ended.err,
+            "mellea: no model given: pass --model or set MELLEA_MODEL; openai at 127.0.0.1:" +
+                std::to_string(server.port()) + " has one, two\n");
+}
+
+// --- Answers -----------------------------------------------------------------------------------
+
+TEST(Chat, PrintsTheAnswerAndNothingElse) {
+  LoopbackServer server({answer("Blue light scatters.")});
+  const Ended ended = run(chat_with(server, {"Why is the sky blue?"}));
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_EQ(ended.out, "Blue light scatters.\n");
+  EXPECT_EQ(ended.err, "");
+  const json sent = json::parse(server.requests().at(0).body);
+  EXPECT_FALSE(sent.value("stream", false));
+  EXPECT_EQ(sent["messages"].back()["content"], "Why is the sky blue?");
+}
+
+TEST(Chat, TakesTheModelFromTheEnvironmentAndTheKeyWithIt) {
+  LoopbackServer server({answer("Hi")});
+  const Ended ended = run({"chat", "Hi"}, {{"MELLEA_BACKEND", "openai"},
+                                           {"MELLEA_MODEL", "m"},
+                                           {"OPENAI_BASE_URL", server.url("/v1")},
+                                           {"OPENAI_API_KEY", "secret"}});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_EQ(server.requests().at(0).header("authorization"), "Bearer secret");
+}
+
+TEST(Chat, StreamsAsItComes) {
+  LoopbackServer server(
+      {Script::stream().chunk(delta("One")).hold().chunk(delta(" two")).chunk(kEnd).end()});
+  RunningProgram program(chat_with(server, {"--stream", "Count"}));
+  ASSERT_TRUE(program.prints("One"));
+  server.release();
+  const Ended ended = program.wait();
+  EXPECT_EQ(ended.out, "One two\n");
+  EXPECT_EQ(ended.code, 0);
+}
+
+TEST(Chat, JoinsPromptAndInput) {
+  LoopbackServer server({answer("ok")});
+  run(chat_with(server, {"Summarise"}), {}, "line 1\nline 2\n");
+  run(chat_with(server, {}), {}, "only input\n");
+  const auto said = [&](std::size_t request) {
+    return json::parse(server.requests().at(request).body)["messages"].back()["content"];
+  };
+  EXPECT_EQ(said(0), "Summarise\n\nline 1\nline 2");
+  EXPECT_EQ(said(1), "only input");
+}
+
+TEST(Chat, SendsOptionsSystemSchemaAndImage) {
+  LoopbackServer server({answer("{\"a\":1}")});
+  const auto folder = temporary_folder("sends");
+  std::ofstream(folder / "animal.json")
+      << R"({"type":"object","properties":{"a":{"type":"integer"}}})";
+  std::ofstream(folder / "dot.gif") << "GIF89a";
+  const Ended ended =
+      run(chat_with(server, {"--option", "temperature=0.5", "--option", "x.top_x=3", "--system",
+                             "Be brief", "--schema", (folder / "animal.json").string(), "--image",
+                             (folder / "dot.gif").string(), "--", "-1 + 2?"}));
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  const json sent = json::parse(server.requests().at(0).body);
+  EXPECT_EQ(sent["temperature"], 0.5);
+  EXPECT_EQ(sent["top_x"], 3);
+  EXPECT_EQ(sent["messages"][0]["content"], "Be brief");
+  EXPECT_EQ(sent["response_format"]["json_schema"]["name"], "animal");
+  EXPECT_NE(sent["messages"][1].dump().find("data:image/gif;base64,R0lGODlh"), std::string::npos);
+  EXPECT_NE(sent["messages"][1].dump().find("-1 + 2?"), std::string::npos);
+}
+
+TEST(Chat, AnAnswerThatIsNotAsDemandedEndsWith3) {
+  LoopbackServer server({answer("no JSON")});
+  const auto file = temporary_folder("demanded") / "s.json";
+  std::ofstream(file) << R"({"type":"object"})";
+  const Ended ended = run(chat_with(server, {"--schema", file.string(), "Hi"}));
+  EXPECT_EQ(ended.code, 3);
+  EXPECT_EQ(ended.out, "no JSON\n");
+  EXPECT_EQ(lines_in(ended.err), 1) << ended.err;
+}
+
+TEST(Chat, TellsAsJson) {
+  LoopbackServer server({answer("Hi")});
+  const Ended ended = run(chat_with(server, {"--json", "--trace-file", "/dev/null", "Hi"}));
+  const json line = json::parse(ended.out);
+  EXPECT_EQ(line["text"], "Hi");
+  EXPECT_EQ(line["model"], "m-1");
+  EXPECT_EQ(line["finish_reason"], "stop");
+  EXPECT_EQ(line["usage"], (json{{"input", 5}, {"output", 2}}));
+  EXPECT_TRUE(line["ms"].is_number_integer());
+  EXPECT_EQ(line["trace_id"].get<std::string>().size(), 32U);
+  EXPECT_EQ(ended.code, 0);
+}
+
+TEST(Chat, StreamsAsJsonLines) {
+  LoopbackServer server(
+      {Script::stream().chunk(delta("One")).chunk(delta(" two")).chunk(kEnd).end()});
+  const Ended ended = run(chat_with(server, {"--json", "--stream", "Count"}));
+  std::istringstream lines(ended.out);
+  std::string line;
+  std::getline(lines, line);
+  EXPECT_EQ(line, R"({"chunk":"One"})");
+  std::getline(lines, line);
+  EXPECT_EQ(line, R"({"chunk":" two"})");
+  std::getline(lines, line);
+  EXPECT_EQ(json::parse(line)["text"], "One two");
+  EXPECT_FALSE(json::parse(line).contains("trace_id"));
+}
+
+// --- Failures ----------------------------------------------------------------------------------
+
+TEST(Chat, TellsWhatTheProviderSays) {
+  LoopbackServer server({Script::answer(
+      401, R"({"error":{"message":"Incorrect API key provided","code":"invalid_api_key"}})",
+      {{"x-request-id", "req_8f2"}})});
+  const Ended ended = run(chat_with(server, {"Hi"}), {{"OPENAI_API_KEY", "wrong"}});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_EQ(ended.out, "");
+  EXPECT_EQ(ended.err, "openai: POST " + server.url("/v1/chat/completions") +
+                           ": 401 auth: \"Incorrect API key provided\" (request req_8f2): check "
+                           "the API key\n");
+  const json error = json::parse(run(chat_with(server, {"--json", "Hi"})).out)["error"];
+  EXPECT_EQ(error["code"], "auth");
+  EXPECT_EQ(error["status"], 401);
+  EXPECT_EQ(error["provider_code"], "invalid_api_key");
+  EXPECT_EQ(error["request_id"], "req_8f2");
+  EXPECT_EQ(error["retryable"], false);
+}
+
+TEST(Chat, KeepsTheTextOfAStreamThatIsCut) {
+  LoopbackServer server({Script::stream().chunk(delta("Half an")).cut()});
+  const Ended ended = run(chat_with(server, {"--stream", "Hi"}));
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_EQ(ended.out, "Half an\n");
+  EXPECT_TRUE(ended.err.starts_with("openai: ")) << ended.err;
+  EXPECT_EQ(lines_in(ended.err), 1) << ended.err;
+}
+
+TEST(Chat, SaysThatNobodyListens) {
+  const std::string port = std::to_string(closed_port());
+  const Ended ended = run({"chat", "--backend", "openai", "--base-url",
+                           "http://127.0.0.1:" + port + "/v1", "--model", "m", "Hi"});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_NE(ended.err.find("connect to 127.0.0.1:" + port + ": refused"), std::string::npos)
+      << ended.err;
+  EXPECT_EQ(lines_in(ended.err), 1) << ended.err;
+}
+
+TEST(Chat, EndsAfterItsTime) {
+  LoopbackServer server({Script::stream().chunk(delta("One")).hang()});
+  for (const char* flag : {"--timeout", "--idle-timeout"}) {
+    const Ended ended = run(chat_with(server, {"--stream", flag, "200ms", "Hi"}));
+    EXPECT_EQ(ended.code, 1);
+    EXPECT_EQ(ended.out, "One\n");
+    EXPECT_EQ(lines_in(ended.err), 1) << ended.err;
+  }
+}
+
+TEST(Chat, StopsAtSignalsAndKeepsWhatCame) {
+  for (const int number : {SIGINT, SIGTERM}) {
+    LoopbackServer server({Script::stream().chunk(delta("One")).hang()});
+    RunningProgram program(chat_with(server, {"--stream", "--trace", "Hi"}));
+    ASSERT_TRUE(program.prints("One"));
+    program.signal(number);
+    const Ended ended = program.wait();
+    EXPECT_EQ(ended.code, 128 + number);
+    EXPECT_EQ(ended.out, "One\n");
+    EXPECT_NE(ended.err.find("CANCELLED by caller"), std::string::npos) << ended.err;
+  }
+}
+
+TEST(Chat, EndsQuietlyWhenItsReaderLeaves) {
+  LoopbackServer server(
+      {Script::stream().chunk(delta("One")).hold().chunk(delta(" two")).chunk(kEnd).end()});
+  RunningProgram program(chat_with(server, {"--stream", "Hi"}));
+  ASSERT_TRUE(program.prints("One"));
+  program.close_output();
+  server.release();
+  const Ended ended = program.wait();
+  EXPECT_EQ(ended.code, 128 + SIGPIPE);
+  EXPECT_EQ(ended.err, "");
+}
+
+TEST(Chat, AFullDiskIsAFailure) {
+  const Descriptor full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
+  if (!full) GTEST_SKIP() << "there is no /dev/full";
+  const Ended ended = RunningProgram({"hooks"}, {.device = full.get()}).wait();
+  EXPECT_EQ(ended.code, 1);
+}
+
+TEST(Chat, IsAConversationOnATerminal) {
+  const auto streamed = [](const std::string& text) {
+    return Script::stream().chunk(delta(text)).chunk(kEnd).end();
+  };
+  LoopbackServer server({streamed("First."), streamed("Second."), streamed("Third.")});
+  int master = -1;
+  int slave = -1;
+  ASSERT_EQ(::openpty(&master, &slave, nullptr, nullptr, nullptr), 0);
+  const Descriptor keyboard(master);
+  const Descriptor terminal(slave);
+  RunningProgram program(chat_with(server, {}), {.device = slave});
+  std::string screen;
+  const auto type = [&](const std::string& keys) {
+    EXPECT_EQ(::write(master, keys.data(), keys.size()), static_cast<ssize_t>(keys.size()));
+  };
+  const auto shows = [&](const std::string& text) {
+    std::array<char, 1024> buffer;
+    while (screen.find(text) == std::string::npos) {
+      const ssize_t got = ::read(master, buffer.data(), buffer.size());
+      if (got <= 0) return false;
+      screen.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+    return true;
+  };
+  type("one\n");
+  ASSERT_TRUE(shows("First.\r\n> "));
+  type("two\n");
+  ASSERT_TRUE(shows("Second.\r\n> "));
+  type("/reset\nthree\n");
+  ASSERT_TRUE(shows("Third.\r\n> "));
+  type("\x04");
+  EXPECT_EQ(program.wait().code, 0);
+  const auto messages = [&](std::size_t request) {
+    return json::parse(server.requests().at(request).body)["messages"].size();
+  };
+  EXPECT_EQ(messages(0), 1U);
+  EXPECT_EQ(messages(1), 3U);
+  EXPECT_EQ(messages(2), 1U);
+}
+
+// --- Traces ------------------------------------------------------------------------------------
+
+TEST(Chat, ShowsItsTraceAfterTheAnswer) {
+  LoopbackServer server({answer("Hi")});
+  const Ended ended = run(chat_with(server, {"--trace", "Hi"}));
+  EXPECT_EQ(ended.out, "Hi\n");
+  EXPECT_TRUE(ended.err.starts_with("trace ")) << ended.err;
+  EXPECT_NE(ended.err.find("chat m"), std::string::npos) << ended.err;
+  EXPECT_NE(ended.err.find("5/2"), std::string::npos) << ended.err;
+}
+
+TEST(Chat, WritesItsTraceAsJsonToStandardErrorAndAFile) {
+  LoopbackServer server({answer("Hi")});
+  const auto file = temporary_folder("writes") / "t.jsonl";
+  const Ended ended =
+      run(chat_with(server, {"--trace=json", "--trace-file", file.string(), "A secret"}));
+  EXPECT_EQ(ended.code, 0);
+  for (const std::string& text : {ended.err, content_of(file)}) {
+    const json trace = json::parse(text.substr(0, text.find('\n')));
+    EXPECT_TRUE(trace.contains("resourceSpans")) << text;
+    EXPECT_EQ(text.find("secret"), std::string::npos) << text;
+  }
+}
+
+TEST(Chat, TracesAlsoAsTheEnvironmentSays) {
+  LoopbackServer server({answer("Hi")});
+  const auto file = temporary_folder("env") / "t.jsonl";
+  const Ended ended = run(chat_with(server, {"--trace", "Hi"}),
+                          {{"MELLEA_TRACES_FILE", file.string()}, {"MELLEA_TRACES_OTLP", "true"}});
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_NE(
+      ended.err.find("MELLEA_TRACES_OTLP=true has no effect: MELLEA_TRACES_ENABLED is not set"),
+      std::string::npos)
+      << ended.err;
+  EXPECT_NE(ended.err.find("trace "), std::string::npos);
+  EXPECT_NE(content_of(file).find("resourceSpans"), std::string::npos);
+}
+
+// --- The other commands ------------------------------------------------------------------------
+
+TEST(Demo, ShowsWhatItSays) {
+  const auto folder = temporary_folder("demo");
+  const auto began = std::chrono::steady_clock::now();
+  const Ended ended = RunningProgram({"demo"}, {.folder = folder.string()}).wait();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 2s);
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_EQ(ended.err, "");
+  for (const char* text :
+       {"4 calls over HTTP to a scripted provider on 127.0.0.1:", "The sea keeps no diary",
+        "Paris.", "plugin no_secrets: the prompt holds an API key", "3 of 40 chunks read",
+        "BLOCKED by no_secrets", "retry 1: 429 rate_limit, waited 50 ms",
+        "Saved: demo.trace.jsonl (OTLP JSON)."})
+    EXPECT_NE(ended.out.find(text), std::string::npos) << text << '\n' << ended.out;
+  EXPECT_TRUE(std::filesystem::exists(folder / "demo.trace.jsonl"));
+}
+
+TEST(Demo, TellsTheSameAsJson) {
+  const auto folder = temporary_folder("demo_json");
+  const Ended ended = RunningProgram({"demo", "--json"}, {.folder = folder.string()}).wait();
+  const json told = json::parse(ended.out);
+  EXPECT_EQ(told["ok"], true);
+  EXPECT_EQ(told["calls"].size(), 4U);
+  EXPECT_EQ(told["calls"][1]["attempts"], 2);
+  EXPECT_EQ(told["calls"][2]["plugin"], "no_secrets");
+  EXPECT_EQ(told["calls"][3]["chunks_read"], 3);
+}
+
+TEST(Doctor, AsksWhatIsConfiguredOnThisMachine) {
+  LoopbackServer server([](const ReceivedRequest& request) {
+    return Script::answer(200, request.path == "/v1/models" ? R"({"data":[{"id":"one"}]})" : "{}");
+  });
+  const Ended ended = run({"doctor"}, {{"OPENAI_BASE_URL", server.url("/v1")},
+                                       {"OTEL_TRACES_EXPORTER", "otlp"},
+                                       {"OTEL_EXPORTER_OTLP_ENDPOINT", server.url()}});
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  for (const char* text : {"openai", "OPENAI_BASE_URL", "yes  127.0.0.1:", "one", "traces",
+                           "OTEL_EXPORTER_OTLP_ENDPOINT", "OpenTelemetry: not in this build"})
+    EXPECT_NE(ended.out.find(text), std::string::npos) << text << '\n' << ended.out;
+}
+
+TEST(Doctor, FailsIfWhatIsConfiguredDoesNotWork) {
+  const Ended ended =
+      run({"doctor"}, {{"OPENAI_BASE_URL", "http://127.0.0.1:" + std::to_string(closed_port())}});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_NE(ended.out.find("refused"), std::string::npos) << ended.out;
+}
+
+TEST(Doctor, LeavesRemoteHostsAloneUnlessTheyAreNamed) {
+  const Ended ended = run({"doctor"}, {{"OPENAI_API_KEY", "k"}});
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_NE(ended.out.find("not asked (--backend openai asks)"), std::string::npos) << ended.out;
+  EXPECT_EQ(run({"doctor", "--backend", "opnai"}).code, 2);
+}
+
+TEST(HooksCommand, ListsEveryEvent) {
+  const Ended text = run({"hooks"});
+  EXPECT_EQ(text.code, 0);
+  EXPECT_NE(text.out.find("generation_pre_call"), std::string::npos);
+  const json list = json::parse(run({"hooks", "--json"}).out);
+  EXPECT_EQ(list.size(), 19U);
+  EXPECT_EQ(list[0]["event"], "call_begin");
+}
+
+}  // namespace
+}  // namespace mellea::cli
