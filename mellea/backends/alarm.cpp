@@ -1,36 +1,18 @@
 #include "mellea/backends/alarm.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <condition_variable>
 #include <map>
 #include <mutex>
 #include <thread>
 #include <utility>
 
+#include "mellea/core/fork.h"
+#include "mellea/core/signals.h"
+
 namespace mellea {
-namespace {
-
-// Signals are for the program's own threads: one started meanwhile gets none.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_{};
-};
-
-}  // namespace
 
 struct Alarm::Clock {
+  const ForkMark fork_mark{};
   std::mutex mutex;
   std::condition_variable changed;
   std::multimap<Instant, std::function<void()>> rings;  // guarded by mutex
@@ -58,6 +40,10 @@ struct Alarm::Clock {
 Alarm::Alarm() : clock_(std::make_shared<Clock>()) {}
 
 Alarm::~Alarm() {
+  if (clock_->fork_mark.inherited()) {  // its thread is not in this process, its mutex may be held
+    new std::shared_ptr<Clock>(std::move(clock_));
+    return;
+  }
   std::multimap<Instant, std::function<void()>> forgotten;
   {
     const std::lock_guard lock(clock_->mutex);

@@ -34,7 +34,7 @@ class HttpReply final : public ReplyStream {
     for (Notice& notice : call_.notices) tell(std::move(notice));
     HttpRequest& request = call_.request;
     if (const auto whole = std::exchange(request.limits.whole, {}); whole.count() > 0)
-      request.until = Instant::clock::now() + whole;
+      request.until = later(Instant::clock::now(), whole);
     if (stop.stop_requested()) {
       fail(Error(Errc::cancelled, call_.names->provider + ": cancelled"));
       return;

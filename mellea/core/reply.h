@@ -10,11 +10,10 @@
 #include <vector>
 
 #include "mellea/core/error.h"
+#include "mellea/core/instant.h"
 #include "mellea/core/message.h"
 
 namespace mellea {
-
-using Instant = std::chrono::steady_clock::time_point;
 
 // Tokens, counted by the provider. What it did not tell is absent and not 0.
 // Invariants, kept by checked(): no count is negative; cache_read and cache_write are subsets of

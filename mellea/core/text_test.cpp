@@ -47,6 +47,9 @@ TEST(TextTest, NamesTheNearestWordOrNone) {
   constexpr std::array<std::string_view, 3> kKnown = {"openai", "ollama", "scripted"};
   EXPECT_EQ(nearest("opnai", kKnown), "openai");
   EXPECT_EQ(nearest("olama", kKnown), "ollama");
+  EXPECT_EQ(nearest("opneai", kKnown), "openai");
+  constexpr std::array<std::string_view, 2> kCommands = {"chat", "demo"};
+  EXPECT_EQ(nearest("chta", kCommands), "chat");
   EXPECT_EQ(nearest("zzz", kKnown), "");
   EXPECT_EQ(did_you_mean("opnai", kKnown), ": did you mean \"openai\"?");
   EXPECT_EQ(did_you_mean("", kKnown), "");

@@ -1,11 +1,8 @@
 #include "mellea/hooks/workers.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <csignal>
 #include <deque>
 #include <list>
 #include <mutex>
@@ -16,30 +13,12 @@
 #include <vector>
 
 #include "mellea/core/fork.h"
+#include "mellea/core/signals.h"
 
 namespace mellea {
 namespace {
 
 constexpr std::chrono::seconds kBetweenDropReports{60};
-
-// Blocks signals while it lives, so that a thread started meanwhile never runs a handler of the
-// host's. Faults stay open: they hit the thread that made them, and crash reporters want them.
-class SignalsBlocked {
- public:
-  SignalsBlocked() noexcept {
-    sigset_t most;
-    ::sigfillset(&most);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT})
-      ::sigdelset(&most, fault);
-    ::pthread_sigmask(SIG_SETMASK, &most, &before_);
-  }
-  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 thread_local const void* state_of_this_thread = nullptr;  // null: not a worker
 
@@ -237,7 +216,9 @@ bool Workers::stop(Instant until) {
 
   lock.lock();
   const int own = state_of_this_thread == state.get() ? 1 : 0;
-  const bool all = state->work_done.wait_until(lock, until, [&] { return state->alive == own; });
+  state->work_done.wait_until(lock, until, [&] { return state->alive == own; });
+  // One that had merely not come to leave yet holds nothing.
+  const bool all = state->alive - state->idle == own && state->tasks.empty();
   const std::deque<State::Task> not_run = std::exchange(state->tasks, {});
   const std::deque<State::Later> not_told = std::exchange(state->line, {});
   state->dropped.fetch_add(std::ssize(not_told), std::memory_order_relaxed);

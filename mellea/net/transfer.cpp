@@ -41,11 +41,6 @@ void check(const Headers& headers) {
 void FreedByCurl::operator()(void* easy_handle) const noexcept { curl_easy_cleanup(easy_handle); }
 void FreedByCurl::operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
 
-Instant later(Instant since, milliseconds time) {
-  constexpr auto kForever = std::chrono::hours(24 * 365);
-  return time < kForever ? since + time : Instant::max();
-}
-
 Transfer::Transfer(HttpRequest what, std::shared_ptr<EventLoop> where)
     : request(std::move(what)),
       url(parse_url(request.url)),

@@ -87,7 +87,4 @@ struct Transfer {
 };
 using TransferPtr = std::shared_ptr<Transfer>;
 
-// `since` and `time` added, also where that is beyond all time.
-Instant later(Instant since, std::chrono::milliseconds time);
-
 }  // namespace mellea

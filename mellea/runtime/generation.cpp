@@ -1,5 +1,6 @@
 #include "mellea/runtime/generation.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace mellea {
@@ -23,56 +24,58 @@ bool is_content(const Chunk& chunk) {
          std::holds_alternative<ToolCallPart>(chunk.what);
 }
 
-Error as_error(std::string_view provider) {
-  try {
-    throw;
-  } catch (const Error& error) {
-    return error;
-  } catch (const std::exception& error) {
-    return Error(Errc::unknown, std::string(provider) + ": " + error.what());
-  } catch (...) {
-    return Error(Errc::unknown, std::string(provider) + ": threw what is no std::exception");
-  }
-}
-
 }  // namespace
 
 Generation::Generation(GenerationOptions options)
     : backend_(options.backend),
       on_end_(std::move(options.on_end)),
       operation_(options.hooks, opening_event(options)) {
-  effort_.times.began = std::chrono::system_clock::now();
-  effort_.times.started = operation_.opening()->at;
+  Times& times = effort_.times;  // `began` is when it started, before any plugin was asked
+  times.started = operation_.opening()->at;
+  times.began = std::chrono::system_clock::now() -
+                std::chrono::duration_cast<std::chrono::system_clock::duration>(
+                    std::chrono::steady_clock::now() - times.started);
 }
 
 std::shared_ptr<Generation> Generation::start(GenerationOptions options) {
   const std::stop_token stop = options.stop;
+  const std::optional<Instant> until = options.until;
   std::shared_ptr<Generation> generation(new Generation(std::move(options)));
   Operation<GenerationPreCall>& operation = generation->operation_;
+  // The pump is held until all is set up, so a stop that comes at once ends nothing too early.
+  generation->caller_stop_.emplace(stop, [weak = generation->weak_from_this()] {
+    if (const auto self = weak.lock()) self->cancel(CancelReason::caller);
+  });
   try {
     if (operation.block()) throw blocked_error(*operation.block());
-    generation->send();
+    generation->send(until);
   } catch (const Error& error) {
+    generation->caller_stop_.reset();
     generation->effort_.times.ended = std::chrono::steady_clock::now();
     operation.end(ended_with(error), {.effort = generation->effort_});
     throw;
   }
-  generation->caller_stop_.emplace(stop, [weak = generation->weak_from_this()] {
-    if (const auto self = weak.lock()) self->cancel(CancelReason::caller);
-  });
   Lock lock(generation->mutex_);
   generation->release_pump(lock);
   return generation;
 }
 
-void Generation::send() {
+// Plugins may have taken their time, so what is left until the end is known only now.
+void Generation::send(std::optional<Instant> until) {
   const GenerationPreCall& opening = *operation_.opening();
   Request request = *opening.request;
   request.headers.insert(request.headers.end(), opening.headers.begin(), opening.headers.end());
+  if (until && *until != Instant::max()) {
+    const auto left = std::max(
+        std::chrono::ceil<std::chrono::milliseconds>(*until - std::chrono::steady_clock::now()),
+        std::chrono::milliseconds(1));
+    auto& whole = request.limits.whole;
+    if (whole.count() == 0 || left < whole) whole = left;
+  }
   try {
     stream_ = backend_->start(std::move(request), stop_.get_token());
   } catch (...) {
-    throw as_error(backend_->provider());
+    throw caught_error(backend_->provider());
   }
 }
 
@@ -88,6 +91,7 @@ std::optional<Chunk> Generation::next() {
       return std::nullopt;
     }
     if (pumping_) {
+      refuse_if_left_behind();
       changed_.wait(lock);
       continue;
     }
@@ -108,7 +112,10 @@ Next Generation::try_next(Chunk& chunk) {
     throw_if_failed();
     return Next::end;
   }
-  if (pumping_) return Next::pending;
+  if (pumping_) {
+    refuse_if_left_behind();
+    return Next::pending;
+  }
   acquire_pump(lock);
   Taken taken = take(chunk);
   if (taken.what == Next::chunk && is_heard(chunk)) {
@@ -129,16 +136,21 @@ Next Generation::try_next(Chunk& chunk) {
 bool Generation::when_ready(std::function<void()> wake) {
   refuse_after_fork();
   Lock lock(mutex_);
-  if (!unread_.empty() || ended_) return false;
-  wake_ = std::move(wake);
+  reading_ = true;
+  if (!unread_.empty() || ended_ || (pumping_ && left_behind_)) return false;
+  std::swap(wake_, wake);  // one that was there before is destroyed by this thread
   wake_on_release_ = pumping_;
   if (pumping_) return true;
   acquire_pump(lock);
-  const bool armed = stream_->when_ready([weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->wake_reader();
-  });
+  bool armed = false;
+  try {
+    armed = stream_->when_ready([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->wake_reader();
+    });
+  } catch (...) {  // the next read throws it too
+  }
   lock.lock();
-  if (!armed) wake = std::exchange(wake_, nullptr);  // destroyed by this thread
+  if (!armed) wake = std::exchange(wake_, nullptr);
   release_pump(lock);
   return armed;
 }
@@ -151,6 +163,7 @@ Result Generation::wait(std::optional<Instant> until) {
     if (std::chrono::steady_clock::now() >= last)
       throw Error(Errc::timeout, std::string(backend_->provider()) + ": no whole answer yet");
     if (pumping_) {
+      refuse_if_left_behind();
       if (until)
         changed_.wait_until(lock, last);
       else
@@ -159,7 +172,10 @@ Result Generation::wait(std::optional<Instant> until) {
     }
     acquire_pump(lock);
     Chunk chunk;
-    while (advance(chunk, last) == Next::chunk) keep_for_reader(std::move(chunk));
+    while (advance(chunk, last) == Next::chunk) {
+      keep_for_reader(std::move(chunk));
+      if (until && std::chrono::steady_clock::now() >= last) break;
+    }
     lock.lock();
     release_pump(lock);
   }
@@ -167,28 +183,36 @@ Result Generation::wait(std::optional<Instant> until) {
   return Result(reply_, scope(), effort_.times);
 }
 
-void Generation::cancel(CancelReason reason) noexcept {
-  if (fork_mark_.inherited()) return;
+bool Generation::cancel(CancelReason reason) noexcept {
+  if (fork_mark_.inherited()) return false;
   {
     Lock lock(mutex_);
-    if (ended_ || reason_ != CancelReason::none) return;
+    if (ended_ || reason_ != CancelReason::none) return false;
     reason_ = reason;
   }
   stop_.request_stop();
-  if (!has_listeners()) return;  // whoever reads next, or lets go, finds the end
-  post([self = shared_from_this()] { self->pump_to_end(); });
+  see_to_the_end();
+  return true;
 }
 
 void Generation::abandon() noexcept {
-  if (fork_mark_.inherited() || done()) return;
-  if (has_listeners()) return cancel(CancelReason::consumer);
-  Lock lock(mutex_);
-  if (ended_ || pumping_) return;  // it is being ended
-  reason_ = CancelReason::consumer;
-  acquire_pump(lock);
-  finish(Error(Errc::cancelled, "nobody reads it"));
-  lock.lock();
-  release_pump(lock);
+  if (fork_mark_.inherited()) return;
+  std::function<void()> unheard;  // nobody is left to be woken
+  {
+    Lock lock(mutex_);
+    unheard.swap(wake_);
+  }
+  cancel(CancelReason::consumer);
+}
+
+void Generation::leave_behind() noexcept {
+  {
+    Lock lock(mutex_);
+    if (ended_) return;
+    left_behind_ = true;
+    changed_.notify_all();
+  }
+  wake_reader();
 }
 
 bool Generation::done() const noexcept {
@@ -213,21 +237,27 @@ Generation::Taken Generation::take(Chunk& chunk) {
   Taken taken;
   try {
     taken.what = stream_->try_next(chunk);
+    if (taken.what == Next::chunk) fold(chunk);
   } catch (...) {
-    return {.what = Next::end, .error = as_error(backend_->provider())};
+    return {.what = Next::end, .error = caught_error(backend_->provider())};
   }
-  if (taken.what != Next::chunk) return taken;
+  return taken;
+}
+
+void Generation::fold(const Chunk& chunk) {
   Lock lock(mutex_);
   if (const auto* notice = std::get_if<Notice>(&chunk.what)) {
     if (notice->kind == Notice::Kind::retry) ++effort_.retries;
-    return taken;
+    return;
   }
-  ++effort_.chunks;
+  ++events_;
   Times& times = effort_.times;
   if (times.first_chunk == Instant{}) times.first_chunk = chunk.at;
-  if (times.first_content == Instant{} && is_content(chunk)) times.first_content = chunk.at;
+  if (is_content(chunk)) {
+    if (times.first_content == Instant{}) times.first_content = chunk.at;
+    ++effort_.chunks;
+  }
   add(*reply_, chunk);
-  return taken;
 }
 
 // For a thread that may block: the next chunk, with its event told; pending only after `until`; or
@@ -239,7 +269,12 @@ Next Generation::advance(Chunk& chunk, Instant until) {
     if (taken.what == Next::end) finish(std::move(taken.error));
     if (taken.what != Next::pending) return taken.what;
     if (std::chrono::steady_clock::now() >= until) return Next::pending;
-    stream_->wait(until);
+    try {
+      stream_->wait(until);
+    } catch (...) {
+      finish(caught_error(backend_->provider()));
+      return Next::end;
+    }
   }
 }
 
@@ -255,9 +290,8 @@ void Generation::tell(const Chunk& chunk) const {
   const Hooks& hooks = operation_.hooks();
   const auto* notice = std::get_if<Notice>(&chunk.what);
   if (!notice)
-    hooks.tell(GenerationEvent{.scope = scope(),
-                               .chunk = std::make_shared<const Chunk>(chunk),
-                               .index = effort_.chunks - 1});
+    hooks.tell(GenerationEvent{
+        .scope = scope(), .chunk = std::make_shared<const Chunk>(chunk), .index = events_ - 1});
   else if (notice->kind == Notice::Kind::retry)
     hooks.tell(GenerationRetry{.scope = scope(), .at = chunk.at, .notice = *notice});
   else
@@ -266,7 +300,7 @@ void Generation::tell(const Chunk& chunk) const {
 
 // Tells the end, and only then lets readers see it.
 void Generation::finish(std::optional<Error> error) {
-  const StreamTimes times = stream_->times();
+  const StreamTimes times = times_of_stream();
   Ending ending;
   Effort effort;
   {
@@ -307,22 +341,50 @@ Error Generation::error_for_reader(const Ending& ending, const std::string& part
   return error.with_partial_text(partial_text);
 }
 
-// On a worker, after a cancel: what had arrived is kept for a reader, then the end is told.
+StreamTimes Generation::times_of_stream() const noexcept {
+  try {
+    return stream_->times();
+  } catch (...) {
+    return {};
+  }
+}
+
+// After a cancel: on a worker, or here where that runs no plugin code.
+void Generation::see_to_the_end() {
+  if (has_listeners())
+    post([self = shared_from_this()] { self->pump_to_end(); });
+  else
+    pump_to_end();
+}
+
+// After a cancel: what had arrived is kept for a reader, then the end is told.
 void Generation::pump_to_end() {
   Lock lock(mutex_);
-  if (ended_ || pumping_) return;  // whoever has the pump comes to the end, or calls this again
+  if (ended_ || pumping_) return;  // whoever lets go of the pump sees to the end
   acquire_pump(lock);
-  Chunk chunk;
-  while (advance(chunk, Instant::max()) == Next::chunk) keep_for_reader(std::move(chunk));
+  for (Chunk chunk;;) {
+    Taken taken = take(chunk);
+    if (taken.what == Next::chunk) {
+      if (is_heard(chunk)) tell(chunk);
+      keep_for_reader(std::move(chunk));
+      continue;
+    }
+    if (taken.what == Next::pending) taken.error = Error(Errc::cancelled, "nothing more is read");
+    finish(std::move(taken.error));
+    break;
+  }
   lock.lock();
   release_pump(lock);
 }
 
 void Generation::keep_for_reader(Chunk chunk) {
-  Lock lock(mutex_);
-  if (!reading_) return;
-  unread_.push_back(std::move(chunk));
-  changed_.notify_all();
+  {
+    Lock lock(mutex_);
+    if (!reading_) return;
+    unread_.push_back(std::move(chunk));
+    changed_.notify_all();
+  }
+  wake_reader();
 }
 
 bool Generation::take_unread(Chunk& chunk) {
@@ -343,10 +405,10 @@ void Generation::release_pump(Lock& lock) {
   pumping_ = false;
   changed_.notify_all();
   const bool wake = wake_ && (wake_on_release_ || ended_ || !unread_.empty());
-  const bool unfinished = reason_ != CancelReason::none && !ended_ && has_listeners();
+  const bool unfinished = reason_ != CancelReason::none && !ended_;
   if (!wake && !unfinished) return;
   lock.unlock();
-  if (unfinished) post([self = shared_from_this()] { self->pump_to_end(); });
+  if (unfinished) see_to_the_end();
   if (wake) wake_reader();
   lock.lock();
 }
@@ -355,11 +417,19 @@ void Generation::throw_if_failed() const {
   if (error_) throw *error_;
 }
 
-// Whether the end makes plugin code run.
+void Generation::refuse_if_left_behind() const {
+  if (left_behind_)
+    throw Error(Errc::shutdown, std::string(backend_->provider()) +
+                                    ": the Runtime ended before the answer was whole")
+        .with_partial_text(reply_->text);
+}
+
+// Whether going to the end makes plugin code run.
 bool Generation::has_listeners() const noexcept {
   const Hooks& hooks = operation_.hooks();
   return Closing<GenerationPreCall>::wanted(hooks) || Closing<ComponentPreExecute>::wanted(hooks) ||
-         Closing<SessionPreInit>::wanted(hooks);
+         Closing<SessionPreInit>::wanted(hooks) || hooks.wanted<GenerationEvent>() ||
+         hooks.wanted<GenerationRetry>() || hooks.wanted<Diagnostic>();
 }
 
 // Gives the pump to a worker, which does `work` and lets it go. Called with the mutex free.

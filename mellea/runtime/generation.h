@@ -25,6 +25,7 @@ struct GenerationOptions {
   std::string_view component{};  // class name of what is said; static lifetime
   std::shared_ptr<const std::string> conversation{};
   std::size_t context_size = 0;
+  std::optional<Instant> until{};  // then it fails with Errc::timeout
   std::stop_token stop{};
   // Called once, when the generation has been announced as ended: on the thread that waits for it,
   // or on a worker. Not called if start() throws. Must not throw.
@@ -53,10 +54,13 @@ class Generation : public std::enable_shared_from_this<Generation> {
   // Blocks until the end, or `until`: then Errc::timeout, and the generation goes on.
   Result wait(std::optional<Instant> until);
 
-  // The first reason stays. The end is told by whoever waits, or else by a worker.
-  void cancel(CancelReason reason) noexcept;
-  // Nobody will read: cancels, if it is not over, and lets a worker tell the end.
+  // The first reason stays: false if there was one, or it is over. The end is told by whoever
+  // waits, or else by a worker.
+  bool cancel(CancelReason reason) noexcept;
+  // Nobody will read: as cancel(), unless all of the reply has arrived.
   void abandon() noexcept;
+  // The Runtime has gone and could not end it: a plugin has it. Reads throw Errc::shutdown.
+  void leave_behind() noexcept;
 
   bool done() const noexcept;
   std::string partial_text() const;
@@ -71,15 +75,18 @@ class Generation : public std::enable_shared_from_this<Generation> {
   };
 
   explicit Generation(GenerationOptions options);
-  void send();
+  void send(std::optional<Instant> until);
   void refuse_after_fork() const;
 
   // For whoever holds the pump, with mutex_ free.
   Taken take(Chunk& chunk);
+  void fold(const Chunk& chunk);
+  StreamTimes times_of_stream() const noexcept;
   Next advance(Chunk& chunk, Instant until);
   void tell(const Chunk& chunk) const;
   void finish(std::optional<Error> error);
   void pump_to_end();
+  void see_to_the_end();
   void keep_for_reader(Chunk chunk);
 
   // With mutex_ held.
@@ -87,6 +94,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void acquire_pump(Lock& lock) noexcept;
   void release_pump(Lock& lock);
   void throw_if_failed() const;
+  void refuse_if_left_behind() const;
 
   bool is_heard(const Chunk& chunk) const noexcept;
   bool has_listeners() const noexcept;
@@ -102,6 +110,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   Operation<GenerationPreCall> operation_;  // ended by finish(), or by start() where that throws
   std::stop_source stop_;
   std::unique_ptr<ReplyStream> stream_;  // used by whoever holds the pump
+  std::size_t events_ = 0;               // likewise: chunks taken, notices not counted
   std::optional<std::stop_callback<std::function<void()>>> caller_stop_;
 
   mutable std::mutex mutex_;
@@ -111,6 +120,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   bool reading_ = false;          // somebody wants the chunks
   bool wake_on_release_ = false;  // wake_ waits for the pump, not for the stream
   bool ended_ = false;            // then nothing here changes
+  bool left_behind_ = false;      // the pump will never be free
   CancelReason reason_ = CancelReason::none;
   std::deque<Chunk> unread_;    // came while somebody else than the reader pumped
   std::function<void()> wake_;  // null: nobody waits to be woken

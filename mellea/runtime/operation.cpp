@@ -43,7 +43,11 @@ std::shared_ptr<const Block> Closing<GenerationPreCall>::tell(
     if (ending.outcome == Outcome::ok) block = hooks.decide(event).block();
     if (!block) hooks.tell(event);
   }
-  if (block) ending = ended_with(blocked_error(*block));
+  if (block) {  // it ended when the reply did, not when the plugin had made up its mind
+    const Instant at = ending.at;
+    ending = ended_with(blocked_error(*block));
+    ending.at = at;
+  }
   if (ending.error && hooks.wanted<GenerationError>())
     hooks.tell(GenerationError{.opening = std::move(opening),
                                .ending = std::move(ending),
@@ -58,6 +62,18 @@ Error blocked_error(const Block& block) {
                             .block_reason = block.reason,
                             .block_code = block.code,
                             .block_details = block.details});
+}
+
+Error caught_error(std::string_view where) {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::exception& error) {
+    return Error(Errc::unknown, std::string(where) + ": " + error.what());
+  } catch (...) {
+    return Error(Errc::unknown, std::string(where) + ": threw what is no std::exception");
+  }
 }
 
 Ending ended_ok() { return {.outcome = Outcome::ok, .at = std::chrono::steady_clock::now()}; }

@@ -65,6 +65,8 @@ struct Closing<GenerationPreCall> {
 
 // The error that a stopped operation gives its caller.
 Error blocked_error(const Block& block);
+// What is being thrown, as an Error. Only within a catch block.
+Error caught_error(std::string_view where);
 Ending ended_ok();
 // As the error says: failed, blocked, or cancelled; then for `reason`.
 Ending ended_with(const Error& error, CancelReason reason = CancelReason::caller);

@@ -16,8 +16,9 @@ namespace mellea {
 struct OutputState;
 
 // A handle on one call in progress; copies are handles on the same one. When the last is destroyed
-// before the end, the call is cancelled (CancelReason::consumer); the destructor neither waits nor
-// runs plugin code. Any thread may call anything; chunks go to one reader at a time.
+// before the whole reply has arrived, the call is cancelled (CancelReason::consumer); the
+// destructor neither waits nor runs plugin code. The end of a call that nobody reads is told when
+// it is read, cancelled or let go. Any thread may call anything; chunks go to one reader at a time.
 //
 // Outlives its Session and its Runtime: then every read of an unfinished call throws
 // Errc::shutdown. In a child of fork() every read throws Errc::after_fork.
@@ -33,8 +34,9 @@ class Output {
   // Never blocks.
   Next try_next(Chunk& chunk);
   // False if try_next has something to say now; then `wake` is not kept. Else `wake` is called
-  // once, when it may have: on the network's thread or a worker, so it must not block, throw, or
-  // call back. It is destroyed by the thread that calls it, or with the call.
+  // once, when it may have: on the network's thread, a worker, or a thread that is in a call on
+  // this output. So it must not block, throw, or call back. When the last handle goes it is not
+  // called.
   [[nodiscard]] bool when_ready(std::function<void()> wake);
 
   bool done() const noexcept;

@@ -47,14 +47,15 @@ std::shared_ptr<Network> RuntimeState::shared_network() {
   std::lock_guard lock(mutex);
   // What the loop thread tells is passed on by a worker: it runs no plugin code itself.
   if (!network)
-    network = make_network([told = hooks, on = std::weak_ptr(workers)](const Notice& notice) {
-      if (const auto some = on.lock()) some->post([told, notice] { told.report(Scope(), notice); });
+    network = make_network([told = hooks](const Notice& notice) {
+      told.workers()->post([told, notice] { told.report(Scope(), notice); });
     });
   return network;
 }
 
 void RuntimeState::add(const std::shared_ptr<SessionState>& session) {
   std::lock_guard lock(mutex);
+  if (over) throw Error(Errc::shutdown, "the Runtime has ended");
   sessions.emplace(session.get(), session);
 }
 
@@ -67,7 +68,7 @@ void RuntimeState::remove(const SessionState* session) noexcept {
 }
 
 void RuntimeState::shut_down() {
-  const Instant until = std::chrono::steady_clock::now() + options.shutdown;
+  const Instant until = later(std::chrono::steady_clock::now(), options.shutdown);
   std::unique_lock lock(mutex);
   over = true;
   const auto open = sessions;
@@ -76,14 +77,25 @@ void RuntimeState::shut_down() {
     if (const auto session = weak.lock())
       session->close(CancelReason::shutdown, SessionState::Teller::worker);
   lock.lock();
-  session_ended.wait_until(lock, until, [&] { return sessions.empty(); });
+  const bool all_told = session_ended.wait_until(lock, until, [&] { return sessions.empty(); });
   const std::shared_ptr<Network> last = network;
   lock.unlock();
-  if (!workers->stop(until) && options.on_diagnostic)
+  const bool all_returned = workers->stop(until);
+  if (last) stop(*last);
+  if (all_told && all_returned) return;
+  for (const auto& [key, weak] : open)
+    if (const auto session = weak.lock()) session->leave_behind();
+  report_left_behind();
+}
+
+void RuntimeState::report_left_behind() const noexcept {
+  if (!options.on_diagnostic) return;
+  try {
     options.on_diagnostic(
         {.kind = Notice::Kind::left_behind,
          .text = "a handler had not returned when the Runtime ended: it is left behind"});
-  if (last) stop(*last);
+  } catch (...) {  // nobody is left to be told
+  }
 }
 
 Runtime::Runtime(RuntimeOptions options)
@@ -129,7 +141,12 @@ Session Runtime::start_session(std::shared_ptr<Backend> backend, std::string mod
     session->operation.end(ended_with(error), {.context = session->context});
     throw error;
   }
-  state_->add(session);
+  try {
+    state_->add(session);
+  } catch (const Error& error) {
+    session->operation.end(ended_with(error), {.context = session->context});
+    throw;
+  }
   if (hooks.wanted<SessionPostInit>())
     hooks.tell(SessionPostInit{.opening = session->operation.opening()});
   return Session(session, std::make_shared<const SessionHandle>(session), hooks,

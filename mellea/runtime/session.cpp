@@ -1,6 +1,5 @@
 #include "mellea/runtime/session.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "mellea/runtime/output_state.h"
@@ -24,15 +23,6 @@ Request request_for(const ComponentPreExecute& action, const std::string& model,
                             Message{.role = Message::Role::system, .text = options.system});
   request.messages.push_back(*action.action);
   return request;
-}
-
-// A call that is to end at an instant has a limit on its whole.
-void apply_deadline(Limits& limits, std::optional<Instant> until) {
-  if (!until) return;
-  const auto left = std::max(
-      std::chrono::ceil<std::chrono::milliseconds>(*until - std::chrono::steady_clock::now()),
-      std::chrono::milliseconds(1));
-  if (limits.whole.count() == 0 || left < limits.whole) limits.whole = left;
 }
 
 Message said_by_model(const Reply& reply) {
@@ -69,17 +59,16 @@ SessionState::SessionState(SessionParts made_of, SessionPreInit opening, Session
                                                            ? operation.scope().id().text()
                                                            : std::move(given.conversation))) {}
 
-void SessionState::refuse_if_over() const {
+void SessionState::refuse_after_fork() const {
   if (fork_mark.inherited())
     throw Error(Errc::after_fork, "this session belongs to the parent process: make a new Runtime");
-  if (closed) throw Error(Errc::shutdown, "the session has ended");
 }
 
 SessionState::RunningCall::RunningCall(std::shared_ptr<SessionState> session)
     : session_(std::move(session)) {
-  if (session_->fork_mark.inherited()) session_->refuse_if_over();
+  session_->refuse_after_fork();
   std::lock_guard lock(session_->mutex);
-  session_->refuse_if_over();
+  if (session_->closed) throw Error(Errc::shutdown, "the session has ended");
   ++session_->running;
 }
 
@@ -98,31 +87,53 @@ void SessionState::RunningCall::runs(const std::shared_ptr<Generation>& generati
     std::lock_guard lock(session_->mutex);
     generation_ = generation.get();
     session_->generations.emplace(generation_, generation);
-    reason = session_->cancelled;
+    reason = session_->cutting_off;
   }
-  if (reason != CancelReason::none) generation->cancel(reason);
+  if (reason != CancelReason::none) session_->cut_off(*generation, reason);
 }
 
-void SessionState::add_turn(Message said, const Reply& reply) {
+// A turn of a conversation that was reset since is no part of the new one.
+void SessionState::add_turn(const ComponentPreExecute& action, const Reply& reply) {
   std::lock_guard lock(mutex);
   ++interactions;
-  if (context.kind() == Context::Kind::chat)
-    context = context.add(std::move(said)).add(said_by_model(reply));
+  if (context.kind() == Context::Kind::chat && conversation == action.conversation)
+    context = context.add(*action.action).add(said_by_model(reply));
+}
+
+void SessionState::cut_off(Generation& generation, CancelReason reason) noexcept {
+  if (!generation.cancel(reason)) return;  // it has its own reason, or is over
+  std::lock_guard lock(mutex);
+  if (cancelled == CancelReason::none) cancelled = reason;
 }
 
 void SessionState::close(CancelReason reason, Teller teller) noexcept {
-  std::map<const Generation*, std::weak_ptr<Generation>> cut_off;
+  std::map<const Generation*, std::weak_ptr<Generation>> to_cut_off;
   {
     std::lock_guard lock(mutex);
     closed = true;
-    if (reason != CancelReason::none && running > 0 && cancelled == CancelReason::none) {
-      cancelled = reason;
-      cut_off = generations;
+    ++running;  // this counts as a call: nothing is told before all have been cut off
+    if (reason != CancelReason::none && cutting_off == CancelReason::none) {
+      cutting_off = reason;
+      to_cut_off = generations;
     }
   }
-  for (const auto& [key, weak] : cut_off)
-    if (const auto generation = weak.lock()) generation->cancel(reason);
+  for (const auto& [key, weak] : to_cut_off)
+    if (const auto generation = weak.lock()) cut_off(*generation, reason);
+  {
+    std::lock_guard lock(mutex);
+    --running;
+  }
   tell_end_if_idle(teller);
+}
+
+void SessionState::leave_behind() noexcept {
+  std::map<const Generation*, std::weak_ptr<Generation>> stuck;
+  {
+    std::lock_guard lock(mutex);
+    stuck = generations;
+  }
+  for (const auto& [key, weak] : stuck)
+    if (const auto generation = weak.lock()) generation->leave_behind();
 }
 
 void SessionState::tell_end_if_idle(Teller teller) noexcept {
@@ -212,7 +223,6 @@ Output Session::start(std::string_view component, Message message, CallOptions o
   try {
     if (action->block()) throw blocked_error(*action->block());
     const ComponentPreExecute& opening = *action->opening();
-    apply_deadline(options.limits, options.until);
     Request request = request_for(opening, state_->model, options);
     const std::size_t context_size = request.messages.size() - 1;
     const auto generation = Generation::start(
@@ -223,10 +233,11 @@ Output Session::start(std::string_view component, Message message, CallOptions o
          .component = component,
          .conversation = std::move(conversation),
          .context_size = context_size,
+         .until = options.until,
          .stop = options.stop,
          .on_end = [action, running, session = state_](const Ending& ending,
                                                        const std::shared_ptr<const Reply>& reply) {
-           if (ending.outcome == Outcome::ok) session->add_turn(*action->opening()->action, *reply);
+           if (ending.outcome == Outcome::ok) session->add_turn(*action->opening(), *reply);
            Context after = Context::simple();
            {
              std::lock_guard lock(session->mutex);
@@ -236,9 +247,10 @@ Output Session::start(std::string_view component, Message message, CallOptions o
          }});
     running->runs(generation);
     return Output(std::make_shared<OutputState>(generation));
-  } catch (const Error& error) {
+  } catch (...) {
+    const Error error = caught_error(state_->parts.backend->provider());
     action->end(ended_with(error), {.context = std::move(before)});
-    throw;
+    throw error;
   }
 }
 
@@ -255,10 +267,10 @@ Session Session::within(const Call& call) const {
 }
 
 void Session::reset() {
+  const SessionState::RunningCall running(state_);  // so that the session does not end meanwhile
   Context previous = Context::simple();
   {
     std::lock_guard lock(state_->mutex);
-    state_->refuse_if_over();
     previous = std::exchange(state_->context, state_->context.cleared());
     state_->conversation = std::make_shared<const std::string>(Id::random().text());
   }
@@ -267,6 +279,7 @@ void Session::reset() {
 }
 
 Context Session::context() const {
+  state_->refuse_after_fork();
   std::lock_guard lock(state_->mutex);
   return state_->context;
 }

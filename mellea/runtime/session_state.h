@@ -23,9 +23,11 @@ struct RuntimeState {
   // Throws Errc::shutdown, after_fork.
   void refuse_if_over() const;
   std::shared_ptr<Network> shared_network();
+  // Throws Errc::shutdown.
   void add(const std::shared_ptr<SessionState>& session);
   void remove(const SessionState* session) noexcept;
   void shut_down();
+  void report_left_behind() const noexcept;
 
   const RuntimeOptions options;
   const std::shared_ptr<Workers> workers;
@@ -66,8 +68,11 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
 
   enum class Teller { this_thread, worker };
 
-  void refuse_if_over() const;  // with mutex held
-  void add_turn(Message said, const Reply& reply);
+  void refuse_after_fork() const;
+  void add_turn(const ComponentPreExecute& action, const Reply& reply);
+  void cut_off(Generation& generation, CancelReason reason) noexcept;
+  // The Runtime has gone and could not end what runs.
+  void leave_behind() noexcept;
   // No more calls; cancels those that run unless `reason` is none. The end is told when none runs.
   void close(CancelReason reason, Teller teller) noexcept;
   void tell_end_if_idle(Teller teller) noexcept;
@@ -88,8 +93,9 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
   int running = 0;
   std::map<const Generation*, std::weak_ptr<Generation>> generations;  // some of those that run
   bool closed = false;
-  bool told = false;                            // or about to be
-  CancelReason cancelled = CancelReason::none;  // why calls were cut off at the end
+  bool told = false;                              // or about to be
+  CancelReason cutting_off = CancelReason::none;  // why calls are cut off at the end,
+  CancelReason cancelled = CancelReason::none;    // and why some were
 };
 
 // Ends the session when the last copy of the handle goes.

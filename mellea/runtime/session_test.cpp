@@ -519,6 +519,114 @@ TEST_F(SessionTest, AnEndedOutputOutlivesItsRuntime) {
   EXPECT_EQ(output.wait().text(), "kept");
 }
 
+TEST_F(SessionTest, TheEndOfARuntimeWithoutPluginsIsAsQuick) {
+  auto runtime = std::make_unique<Runtime>();
+  script(Line().text("a").hang());
+  Output output = runtime->start_session(backend_, "demo").start_chat("hi");
+  const auto before = std::chrono::steady_clock::now();
+  runtime.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 2s);
+  EXPECT_EQ(error_of([&] { output.wait(); }).code(), Errc::shutdown);
+}
+
+TEST_F(SessionTest, AnOutputThatNobodyReadsAnyMoreIsDoneSoonAfterACancel) {
+  Runtime bare;
+  script(Line().hang());
+  Output output = bare.start_session(backend_, "demo").start_chat("hi");
+  output.cancel();
+  EXPECT_TRUE(output.done());
+}
+
+TEST_F(SessionTest, AReplyThatHasArrivedIsRememberedThoughNobodyReadsItPluginsOrNot) {
+  Runtime bare;
+  for (Runtime* runtime : {runtime_.get(), &bare}) {
+    script(say("x"));
+    Session session = runtime->start_session(backend_, "demo", {.context = Context::chat()});
+    { Output unread = session.start_chat("hi"); }
+    EXPECT_TRUE(runtime->drain(in(5s)));
+    EXPECT_EQ(session.context().size(), 2U);
+  }
+  EXPECT_EQ(outcomes("generation"), (Names{"ok"}));
+}
+
+TEST_F(SessionTest, ATurnFromBeforeAResetIsNoPartOfWhatFollows) {
+  script(Line().text("secret").delay(1ms).finish());
+  Session session = start({.context = Context::chat()});
+  Output earlier = session.start_chat("one");
+  session.reset();
+  earlier.wait();
+  EXPECT_EQ(session.context().size(), 0U);
+}
+
+TEST_F(SessionTest, AnEndBeyondAllTimeIsNone) {
+  script(Line().delay(1ms).text("ok").finish());
+  EXPECT_EQ(start().chat("hi", {.until = Instant::max()}).text(), "ok");
+}
+
+TEST_F(SessionTest, TheTimeThatPluginsTakeCountsTowardsTheEnd) {
+  make_runtime({plugin([](Subscriber& hooks) {
+    hooks.observe<GenerationPreCall>([](const GenerationPreCall& call) {
+      while (std::chrono::steady_clock::now() < call.at + 30ms) std::this_thread::yield();
+    });
+  })});
+  script(Line().delay(25ms).text("late").finish());
+  EXPECT_EQ(error_of([&] { start().chat("hi", {.until = in(30ms)}); }).code(), Errc::timeout);
+}
+
+TEST_F(SessionTest, AReaderIsWokenForWhatAWaiterTakes) {
+  script(Line().delay(2ms).text("a").delay(2ms).text("b").finish());
+  Output output = start().start_chat("hi");
+  auto waiter = std::async(std::launch::async, [&] { return output.wait().text(); });
+  std::string text;
+  for (Chunk chunk;;) {
+    const Next next = output.try_next(chunk);
+    if (next == Next::end) break;
+    if (next == Next::chunk) {
+      if (const auto* piece = std::get_if<std::string>(&chunk.what)) text += *piece;
+      continue;
+    }
+    const auto woken = std::make_shared<std::latch>(1);
+    if (output.when_ready([woken] { woken->count_down(); })) woken->wait();
+  }
+  EXPECT_EQ(waiter.get(), "ab");
+  EXPECT_EQ(text, "ab");
+}
+
+TEST_F(SessionTest, ADropKeepsItsReasonWhenTheSessionEndsAtOnce) {
+  script(Line().text("a").hang());
+  Session session = start();
+  {
+    Output output = session.start_chat("hi");
+    EXPECT_TRUE(output.next());
+  }
+  session.end();
+  drain();
+  EXPECT_EQ(outcomes("action"), (Names{"cancelled consumer"}));
+  EXPECT_EQ(outcomes("session"), (Names{"ok"}));
+}
+
+TEST_F(SessionTest, AStreamThatThrowsWhatIsNoErrorEndsItsCall) {
+  class Throwing : public Backend, public ReplyStream {
+   public:
+    std::string_view provider() const override { return "throwing"; }
+    Endpoint endpoint() const override { return {}; }
+    std::unique_ptr<ReplyStream> start(Request, std::stop_token) override {
+      return std::make_unique<Throwing>();
+    }
+    std::vector<std::string> models(std::stop_token) override { return {}; }
+    Next try_next(Chunk&) override { return Next::pending; }
+    void wait(Instant) override { throw std::runtime_error("in wait"); }
+    bool when_ready(std::function<void()>) override { throw std::runtime_error("in when_ready"); }
+    void cancel() noexcept override {}
+    StreamTimes times() const override { throw std::runtime_error("in times"); }
+  };
+  Session session = runtime_->start_session(std::make_shared<Throwing>(), "m");
+  Output output = session.start_chat("hi");
+  EXPECT_FALSE(output.when_ready([] {}));
+  EXPECT_STREQ(error_of([&] { output.wait(); }).what(), "throwing: in wait");
+  EXPECT_EQ(outcomes("action"), (Names{"error unknown"}));
+}
+
 TEST_F(SessionTest, AStuckHandlerIsLeftBehindAndReported) {
   struct Gate {
     std::promise<void> open;
@@ -546,6 +654,31 @@ TEST_F(SessionTest, AStuckHandlerIsLeftBehindAndReported) {
   EXPECT_EQ(reported, 1);
   gate->open.set_value();
   gate->left.get_future().wait();
+}
+
+TEST_F(SessionTest, AReaderIsNotHeldUpByAHandlerThatWasLeftBehind) {
+  struct Gate {
+    std::promise<void> open;
+    std::shared_future<void> opened = open.get_future().share();
+  };
+  const auto gate = std::make_shared<Gate>();
+  auto runtime = std::make_unique<Runtime>(
+      RuntimeOptions{.plugins = {plugin([gate](Subscriber& hooks) {
+                       hooks.observe<GenerationPostCall>(
+                           [gate](const GenerationPostCall&) { gate->opened.wait(); });
+                     })},
+                     .shutdown = 50ms});
+  script(say("all"));
+  Output output = runtime->start_session(backend_, "demo").start_chat("hi");
+  Chunk chunk;
+  while (output.try_next(chunk) == Next::chunk) {
+  }
+  runtime.reset();
+  EXPECT_EQ(error_of([&] { output.wait(); }).code(), Errc::shutdown);
+  EXPECT_EQ(error_of([&] { output.next(); }).code(), Errc::shutdown);
+  EXPECT_FALSE(output.when_ready([] {}));
+  gate->open.set_value();
+  while (!output.done()) std::this_thread::yield();
 }
 
 TEST_F(SessionTest, AChildOfForkMayNotUseWhatItInherited) {

@@ -143,8 +143,7 @@ class Program {
  public:
   Program(std::uint64_t seed, const Plugins& plugins)
       : dice_(seed),
-        runtime_(std::make_unique<Runtime>(
-            RuntimeOptions{.plugins = plugins, .on_diagnostic = [](const Notice&) {}})),
+        runtime_(std::make_unique<Runtime>(RuntimeOptions{.plugins = plugins})),
         backend_(std::make_shared<ScriptedBackend>(
             [lines = std::make_shared<std::mutex>(),
              dice = std::make_shared<Dice>(dice_.seed())](const Request&) {
@@ -287,6 +286,19 @@ std::vector<std::string> problems_of(const std::vector<SpanPtr>& spans) {
 std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
   const char* text = std::getenv(variable);
   return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+// Nothing hears the ends here, so other paths are taken; what is left to see is that all of it
+// ends.
+TEST(RandomProgramsTest, ProgramsWithoutPluginsEndToo) {
+  const std::uint64_t programs = number_from("MELLEA_RANDOM_PROGRAMS", 10'000) / 5;
+  const std::uint64_t first = number_from("MELLEA_RANDOM_SEED", std::random_device{}());
+  std::cout << "MELLEA_RANDOM_SEED=" << first << std::endl;
+  for (std::uint64_t seed = first; seed < first + programs; ++seed) {
+    const auto before = std::chrono::steady_clock::now();
+    Program(seed, {}).run();
+    ASSERT_LT(std::chrono::steady_clock::now() - before, 4s) << "MELLEA_RANDOM_SEED=" << seed;
+  }
 }
 
 TEST(RandomProgramsTest, EveryOperationHasOneEndAndTheRightParent) {
