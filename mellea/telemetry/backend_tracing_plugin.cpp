@@ -1,0 +1,156 @@
+#include "mellea/telemetry/backend_tracing_plugin.h"
+
+#include <array>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "mellea/hooks/events.h"
+#include "mellea/telemetry/generation_facts.h"
+#include "mellea/telemetry/span_ending.h"
+
+namespace mellea::telemetry {
+namespace {
+
+constexpr std::string_view kChunkEvent = "chunk_processed";
+
+void set_header(Headers& headers, std::string_view name, std::string value) {
+  std::erase_if(headers, [&](const auto& header) { return header.first == name; });
+  headers.emplace_back(name, std::move(value));
+}
+
+class BackendTracingPlugin : public Plugin {
+ public:
+  BackendTracingPlugin(std::shared_ptr<Tracer> tracer, bool chunk_events)
+      : tracer_(std::move(tracer)), chunk_events_(chunk_events) {}
+
+  std::string_view name() const override { return "backend_tracing"; }
+
+  void subscribe(Subscriber& hooks) override {
+    follow<GenerationPreCall>(hooks);
+    follow<GenerationBatchPreCall>(hooks);
+    const How how{.priority = kTelemetryPriority};
+    hooks.observe<GenerationRetry>([this](const GenerationRetry& event) { on_retry(event); }, how);
+    hooks.observe<GenerationPostCall>([this](const auto& event) { on_end(event); }, how);
+    hooks.observe<GenerationError>([this](const auto& event) { on_end(event); }, how);
+    hooks.observe<GenerationBatchPostCall>([this](const auto& event) { on_batch_end(event); }, how);
+    hooks.observe<GenerationBatchError>([this](const auto& event) { on_batch_end(event); }, how);
+    if (chunk_events_)
+      hooks.observe<GenerationEvent>([this](const GenerationEvent& event) { on_chunk(event); },
+                                     how);
+  }
+
+ private:
+  // The span opens in a transform, so that it shows what is really sent and its ids can go along;
+  // where a stop has skipped the transforms, it opens when the stop is told.
+  template <class Opening>
+  void follow(Subscriber& hooks) {
+    const How how{.priority = kTelemetryPriority};
+    hooks.transform<Opening>(
+        [this](Opening& event) {
+          event.trace = open(event);
+          if (event.trace) set_header(event.headers, "traceparent", event.trace.traceparent());
+        },
+        how);
+    hooks.observe<Opening>(
+        [this](const Opening& event) {
+          if (!event.trace && !tracer_->knows(event.scope.id())) open(event);
+        },
+        how);
+  }
+
+  template <class Opening>
+  TraceRef open(const Opening& event) {
+    auto [ids, record] = tracer_->start(event.scope, event.at, event.trace);
+    if (record) {
+      describe(*record, event);
+      tracer_->keep(event.scope.id(), std::move(record));
+    }
+    return ids;
+  }
+
+  template <class Opening>
+  static void describe(SpanRecord& record, const Opening& event) {
+    const Target& target = *event.target;
+    const Request& request = *event.request;
+    const std::string_view operation = operation_name(request.kind);
+    record.name = request.model.empty() ? operation : record.kept(operation, request.model);
+    record.library = "mellea.backend";
+    record.kind = kind_of(target);
+    set_request(record, target, request);
+    if constexpr (std::is_same_v<Opening, GenerationPreCall>) {
+      if (!target.component.empty()) record.set(Fact::component_type, target.component);
+      if (request.stream) record.set(Fact::request_stream, true);
+      record.set(Fact::context_size, static_cast<std::int64_t>(target.context_size));
+    } else {
+      record.set(Fact::num_actions, static_cast<std::int64_t>(request.prompts.size()));
+    }
+    record.set(Fact::generation_id, event.scope.id().text());
+    if (event.scope.iteration() != 0)
+      record.set(Fact::sampling_iteration, std::int64_t{event.scope.iteration()});
+    set_labels(record, event.scope.labels());
+  }
+
+  void on_retry(const GenerationRetry& event) {
+    const Notice& notice = event.notice;
+    std::array<Attribute, 4> attributes{{
+        {Fact::retry_attempt, std::int64_t{notice.attempt}},
+        {Fact::error_type, to_string(notice.category)},
+        {Fact::retry_delay, std::chrono::duration<double>(notice.delay).count()},
+        {Fact::http_status, std::int64_t{notice.http_status}},
+    }};
+    const std::size_t count = notice.http_status != 0 ? 4 : 3;
+    tracer_->update(event.scope.id(), [&](SpanRecord& record) {
+      record.add_event("retry", event.at, std::span(attributes).first(count));
+    });
+  }
+
+  void on_chunk(const GenerationEvent& event) {
+    const auto* text = std::get_if<std::string>(&event.chunk->what);
+    std::array<Attribute, 3> attributes{{
+        {Fact::chunk_index, static_cast<std::int64_t>(event.index)},
+        {Fact::chunk_text_length, text ? code_points(*text) : 0},
+    }};
+    tracer_->update(event.scope.id(), [&](SpanRecord& record) {
+      if (!record.find(Fact::request_stream)) return;
+      std::size_t count = 2;
+      if (const auto& before = record.events();
+          !before.empty() && before.back().name == kChunkEvent) {
+        const std::int64_t ns = record.unix_time(event.chunk->at) - before.back().at;
+        attributes[count++] = {Fact::time_since_last_chunk, static_cast<double>(ns) / 1e6};
+      }
+      record.add_event(kChunkEvent, event.chunk->at, std::span(attributes).first(count));
+    });
+  }
+
+  // What is known of the answer stands there however it ended.
+  template <class Closing>
+  void on_end(const Closing& event) {
+    Tracer::Taken span = tracer_->take(event.opening->scope.id());
+    if (!span.record) return;
+    if (event.reply) set_reply(*span.record, *event.reply);
+    set_effort(*span.record, event.effort, event.opening->request->stream);
+    end_span(*tracer_, event.opening->scope, std::move(span), event.ending);
+  }
+
+  template <class Closing>
+  void on_batch_end(const Closing& event) {
+    Tracer::Taken span = tracer_->take(event.opening->scope.id());
+    if (!span.record) return;
+    if (event.usage) set_usage(*span.record, *event.usage);
+    set_effort(*span.record, event.effort, false);
+    end_span(*tracer_, event.opening->scope, std::move(span), event.ending);
+  }
+
+  const std::shared_ptr<Tracer> tracer_;
+  const bool chunk_events_;
+};
+
+}  // namespace
+
+std::shared_ptr<Plugin> make_backend_tracing_plugin(std::shared_ptr<Tracer> tracer,
+                                                    bool chunk_events) {
+  return std::make_shared<BackendTracingPlugin>(std::move(tracer), chunk_events);
+}
+
+}  // namespace mellea::telemetry

@@ -1,0 +1,188 @@
+#include "mellea/telemetry/environment.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace mellea::telemetry {
+namespace {
+
+using Variables = std::map<std::string, std::string>;
+
+Environment of(const Variables& variables) {
+  return [variables](const char* name) -> std::optional<std::string> {
+    const auto found = variables.find(name);
+    return found == variables.end() ? std::nullopt : std::optional(found->second);
+  };
+}
+EnvironmentSettings read(const Variables& variables) {
+  return read_environment(of(variables), TreeText{});
+}
+
+// The exporters, as a short word each.
+std::string exporters(const EnvironmentSettings& settings) {
+  std::string words = settings.traces ? "on" : "off";
+  for (const Exporter& exporter : settings.config.exporters) {
+    if (const auto* http = std::get_if<OtlpHttp>(&exporter)) words += " " + http->endpoint;
+    if (const auto* file = std::get_if<OtlpFile>(&exporter)) words += " file:" + file->path;
+    if (std::holds_alternative<TreeText>(exporter)) words += " tree";
+  }
+  return words;
+}
+
+Variables otlp_and(Variables more) {
+  more["MELLEA_TRACES_ENABLED"] = "true";
+  more["MELLEA_TRACES_OTLP"] = "true";
+  more.emplace("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
+  return more;
+}
+OtlpHttp http_of(const Variables& variables) {
+  const EnvironmentSettings settings = read(variables);
+  EXPECT_EQ(settings.config.exporters.size(), 1U);
+  return std::get<OtlpHttp>(settings.config.exporters.at(0));
+}
+
+TEST(EnvironmentTest, SwitchesExportersOnAndOff) {
+  struct Row {
+    Variables variables;
+    std::string expected;
+  };
+  const std::vector<Row> rows = {
+      {{}, "off"},
+      {{{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"}}, "off"},
+      {{{"MELLEA_TRACES_FILE", "x.jsonl"}}, "on file:x.jsonl"},
+      {otlp_and({}), "on http://collector:4318/v1/traces"},
+      {otlp_and({{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/base/"}}),
+       "on http://c:4318/base/v1/traces"},
+      {otlp_and({{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://t:1/x"}}), "on http://t:1/x"},
+      {{{"MELLEA_TRACES_ENABLED", "YES "}, {"MELLEA_TRACES_CONSOLE", "1"}}, "on tree"},
+      {{{"OTEL_TRACES_EXPORTER", "otlp"}}, "on http://localhost:4318/v1/traces"},
+      {{{"OTEL_TRACES_EXPORTER", "otlp, console"}}, "on http://localhost:4318/v1/traces tree"},
+      {{{"OTEL_TRACES_EXPORTER", "none"}}, "off"},
+      {{{"OTEL_TRACES_EXPORTER", "otlp"}, {"OTEL_SDK_DISABLED", "true"}}, "off"},
+      {{{"OTEL_TRACES_EXPORTER", "otlp"}, {"MELLEA_TRACES_ENABLED", "false"}}, "off"},
+  };
+  for (const Row& row : rows) EXPECT_EQ(exporters(read(row.variables)), row.expected);
+}
+
+TEST(EnvironmentTest, WhatIsWrongOrWithoutEffectIsAWarning) {
+  struct Row {
+    Variables variables;
+    std::string expected;
+  };
+  const std::vector<Row> rows = {
+      {{{"MELLEA_TRACES_OTLP", "true"}},
+       "MELLEA_TRACES_OTLP=true has no effect: MELLEA_TRACES_ENABLED is not set"},
+      {{{"MELLEA_TRACES_CONSOLE", "1"}},
+       "MELLEA_TRACES_CONSOLE=1 has no effect: MELLEA_TRACES_ENABLED is not set"},
+      {{{"MELLEA_TRACES_ENABLED", "true"}},
+       "MELLEA_TRACES_ENABLED=true: spans go nowhere: set MELLEA_TRACES_OTLP, "
+       "MELLEA_TRACES_CONSOLE or MELLEA_TRACES_FILE"},
+      {{{"MELLEA_TRACES_ENABLED", "on"}},
+       "MELLEA_TRACES_ENABLED=on has no effect: it is neither true nor false"},
+      {{{"MELLEA_TRACES_ENABLED", "true"}, {"OTEL_TRACES_EXPORTER", "none"}},
+       "MELLEA_TRACES_ENABLED=true has no effect: OTEL_TRACES_EXPORTER=none"},
+      {{{"MELLEA_TRACES_FILE", "x"}, {"OTEL_SDK_DISABLED", "true"}},
+       "MELLEA_TRACES_FILE=x has no effect: OTEL_SDK_DISABLED=true"},
+      {{{"OTEL_TRACES_EXPORTER", "zipkin"}},
+       "OTEL_TRACES_EXPORTER=zipkin has no effect: known are otlp, console and none"},
+      {otlp_and({{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4317"}}),
+       "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317: 4317 is the gRPC port; this build "
+       "speaks HTTP: use 4318"},
+      {otlp_and({{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"}}),
+       "OTEL_EXPORTER_OTLP_PROTOCOL=grpc has no effect: this build speaks http/protobuf"},
+      {otlp_and({{"OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"}}),
+       "OTEL_EXPORTER_OTLP_COMPRESSION=zstd has no effect: known are gzip and none"},
+      {otlp_and({{"OTEL_EXPORTER_OTLP_TIMEOUT", "10s"}}),
+       "OTEL_EXPORTER_OTLP_TIMEOUT=10s has no effect: it is not a number above 0"},
+      {otlp_and({{"OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such.pem"}}),
+       "OTEL_EXPORTER_OTLP_CERTIFICATE=/no/such.pem: cannot be read"},
+      {otlp_and({{"OTEL_EXPORTER_OTLP_HEADERS", "secret"}}),
+       "OTEL_EXPORTER_OTLP_HEADERS: a header is left out: it is not name=value"},
+      {otlp_and({{"OTEL_RESOURCE_ATTRIBUTES", "prod"}}),
+       "OTEL_RESOURCE_ATTRIBUTES=prod has no effect: it is not key=value"},
+      {otlp_and({{"OTEL_TRACES_SAMPLER", "jaeger"}}),
+       "OTEL_TRACES_SAMPLER=jaeger has no effect: known are always_on, always_off and "
+       "traceidratio, each also with parentbased_"},
+      {otlp_and({{"OTEL_TRACES_SAMPLER_ARG", "0.5"}}),
+       "OTEL_TRACES_SAMPLER_ARG=0.5 has no effect: OTEL_TRACES_SAMPLER is not traceidratio or "
+       "parentbased_traceidratio"},
+      {otlp_and({{"OTEL_TRACES_SAMPLER", "traceidratio"}, {"OTEL_TRACES_SAMPLER_ARG", "2"}}),
+       "OTEL_TRACES_SAMPLER_ARG=2 has no effect: it is not a number from 0 to 1"},
+      {otlp_and({{"OTEL_BSP_MAX_QUEUE_SIZE", "0"}}),
+       "OTEL_BSP_MAX_QUEUE_SIZE=0 has no effect: it is not a number above 0"},
+      {otlp_and({{"MELLEA_TRACES_CONTENT", "true"}}),
+       "MELLEA_TRACES_CONTENT=true has no effect: this version never records prompts and answers"},
+  };
+  for (const Row& row : rows)
+    EXPECT_EQ(read(row.variables).warnings, std::vector<std::string>{row.expected});
+}
+
+TEST(EnvironmentTest, OtlpWithoutAnEndpointIsAWarningAndNoExporter) {
+  const auto settings = read({{"MELLEA_TRACES_ENABLED", "true"},
+                              {"MELLEA_TRACES_OTLP", "true"},
+                              {"MELLEA_TRACES_FILE", "x"}});
+  EXPECT_EQ(exporters(settings), "on file:x");
+  ASSERT_EQ(settings.warnings.size(), 1U);
+  EXPECT_TRUE(settings.warnings[0].starts_with(
+      "MELLEA_TRACES_OTLP=true has no effect: neither OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"));
+}
+
+TEST(EnvironmentTest, AnEndpointThatIsNoUrlIsAWarningThatShowsNoPassword) {
+  const auto settings = read(
+      otlp_and({{"OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"}, {"MELLEA_TRACES_FILE", "x"}}));
+  EXPECT_EQ(exporters(settings), "on file:x");
+  ASSERT_EQ(settings.warnings.size(), 1U);
+  EXPECT_TRUE(settings.warnings[0].starts_with("OTEL_EXPORTER_OTLP_ENDPOINT"));
+  const auto hidden =
+      read(otlp_and({{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:SECRET@localhost:4317"}}));
+  ASSERT_EQ(hidden.warnings.size(), 1U);
+  EXPECT_EQ(hidden.warnings[0].find("SECRET"), std::string::npos) << hidden.warnings[0];
+}
+
+TEST(EnvironmentTest, ReadsWhatOtlpIsToldBeside) {
+  const OtlpHttp http = http_of(otlp_and({{"OTEL_EXPORTER_OTLP_HEADERS", "a=1, b = x%20y"},
+                                          {"OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"},
+                                          {"OTEL_EXPORTER_OTLP_TIMEOUT", "2000"},
+                                          {"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "3000"}}));
+  EXPECT_EQ(http.headers, (Headers{{"a", "1"}, {"b", "x y"}}));
+  EXPECT_TRUE(http.gzip);
+  EXPECT_EQ(http.timeout, std::chrono::milliseconds(3000));
+}
+
+TEST(EnvironmentTest, ReadsServiceSamplerAndBatches) {
+  const Config config =
+      read(
+          otlp_and({{"OTEL_RESOURCE_ATTRIBUTES", "service.name=a,deployment.environment.name=prod"},
+                    {"OTEL_TRACES_SAMPLER", "parentbased_traceidratio"},
+                    {"OTEL_TRACES_SAMPLER_ARG", "0.25"},
+                    {"OTEL_BSP_SCHEDULE_DELAY", "100"},
+                    {"OTEL_BSP_MAX_QUEUE_SIZE", "10"},
+                    {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "5"},
+                    {"MELLEA_GENERATION_CHUNK_EVENTS", "yes"}}))
+          .config;
+  EXPECT_EQ(config.service_name, "a");
+  EXPECT_EQ(config.resource, (ResourceAttributes{{"deployment.environment.name", "prod"}}));
+  EXPECT_EQ(config.sampler.ratio, 0.25);
+  EXPECT_TRUE(config.sampler.follow_parent);
+  EXPECT_EQ(config.batch.delay, std::chrono::milliseconds(100));
+  EXPECT_EQ(config.batch.queue, 10U);
+  EXPECT_EQ(config.batch.batch, 5U);
+  EXPECT_TRUE(config.chunk_events);
+  EXPECT_EQ(
+      read(otlp_and({{"OTEL_SERVICE_NAME", "b"}, {"OTEL_RESOURCE_ATTRIBUTES", "service.name=a"}}))
+          .config.service_name,
+      "b");
+  EXPECT_FALSE(read(otlp_and({{"OTEL_TRACES_SAMPLER", "always_on"}})).config.sampler.follow_parent);
+  EXPECT_EQ(read(otlp_and({{"OTEL_TRACES_SAMPLER", "always_off"}})).config.sampler.ratio, 0);
+}
+
+TEST(EnvironmentTest, TheTreeIsUtf8WhereTheLocaleIs) {
+  EXPECT_TRUE(style_of_standard_error(of({{"LANG", "de_DE.UTF-8"}})).utf8);
+  EXPECT_TRUE(style_of_standard_error(of({{"LC_ALL", "C.utf8"}, {"LANG", "C"}})).utf8);
+  EXPECT_FALSE(style_of_standard_error(of({{"LC_ALL", "C"}, {"LANG", "C.UTF-8"}})).utf8);
+  EXPECT_FALSE(style_of_standard_error(of({})).utf8);
+}
+
+}  // namespace
+}  // namespace mellea::telemetry

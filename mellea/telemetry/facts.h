@@ -1,0 +1,98 @@
+// What spans can say. Code names facts; how each is called on the wire is a row of one table.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace mellea::telemetry {
+
+enum class Fact : std::uint16_t {
+  // What is asked of a model.
+  operation,
+  provider,
+  request_model,
+  server_address,
+  server_port,
+  conversation_id,
+  component_type,
+  output_type,
+  format_type,
+  request_stream,
+  tool_calls,
+  temperature,
+  top_p,
+  top_k,
+  max_tokens,
+  seed,
+  stop_sequences,
+  frequency_penalty,
+  presence_penalty,
+  choice_count,
+  reasoning_level,
+  context_size,
+  num_actions,
+  generation_id,
+  sampling_iteration,
+  // What came of it.
+  response_model,
+  response_id,
+  finish_reasons,
+  time_to_first_chunk,
+  time_to_first_token,
+  chunk_count,
+  input_tokens,
+  output_tokens,
+  total_tokens,
+  cache_read_tokens,
+  cache_write_tokens,
+  reasoning_tokens,
+  retry_count,
+  service_tier,
+  system_fingerprint,
+  // How an operation ended.
+  outcome,
+  cancel_reason,
+  error_type,
+  http_status,
+  provider_code,
+  request_id,
+  block_plugin,
+  block_code,
+  unfinished,
+  // Sessions and actions.
+  session_id,
+  context_type,
+  backend_name,
+  has_format,
+  num_generate_logs,
+  response_length,
+  // Of span events.
+  exception_type,
+  retry_attempt,
+  retry_delay,
+  chunk_index,
+  chunk_text_length,
+  time_since_last_chunk,
+};
+
+enum class FactType : std::uint8_t { text, integer, number, boolean, texts };
+
+struct FactRow {
+  Fact fact{};
+  std::string_view name{};  // in the vocabulary `mellea`
+  FactType type{};
+};
+
+// All facts, in their order.
+std::span<const FactRow> fact_table() noexcept;
+const FactRow& row_of(Fact fact) noexcept;
+inline std::string_view name_of(Fact fact) noexcept { return row_of(fact).name; }
+
+// Whether `name` is what a fact is called on the wire.
+bool names_a_fact(std::string_view name) noexcept;
+
+// The name under which the conventions know a provider.
+std::string_view provider_name(std::string_view provider) noexcept;
+
+}  // namespace mellea::telemetry

@@ -1,0 +1,41 @@
+#include "mellea/telemetry/protoc_for_test.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace mellea::telemetry {
+namespace {
+
+constexpr char kFolder[] = "/usr/include";
+constexpr char kService[] = "opentelemetry/proto/collector/trace/v1/trace_service.proto";
+
+bool available() {
+  static const bool both = std::filesystem::exists(std::string(kFolder) + "/" + kService) &&
+                           std::system("protoc --version > /dev/null 2>&1") == 0;
+  return both;
+}
+
+}  // namespace
+
+std::optional<std::string> decoded_by_protoc(const std::string& request) {
+  if (!available()) return std::nullopt;
+  const std::string file = testing::TempDir() + "mellea_request_" + std::to_string(::getpid());
+  std::ofstream(file, std::ios::binary) << request;
+  const std::string command =
+      "protoc -I" + std::string(kFolder) +
+      " --decode=opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest " + kService +
+      " < " + file + " 2>&1";
+  std::string text;
+  FILE* output = ::popen(command.c_str(), "r");
+  for (char part[4096]; std::fgets(part, sizeof part, output);) text += part;
+  EXPECT_EQ(::pclose(output), 0) << text;
+  std::filesystem::remove(file);
+  return text;
+}
+
+}  // namespace mellea::telemetry

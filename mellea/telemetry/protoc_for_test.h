@@ -1,0 +1,16 @@
+// What a receiver sees: OTLP decoded by protoc with OpenTelemetry's published descriptions.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace mellea::telemetry {
+
+inline constexpr char kNoProtoc[] =
+    "protoc (protobuf-compiler) or /usr/include/opentelemetry/proto (opentelemetry-proto) is not "
+    "here";
+
+// An ExportTraceServiceRequest as text; nothing where it can't be had.
+std::optional<std::string> decoded_by_protoc(const std::string& request);
+
+}  // namespace mellea::telemetry

@@ -1,0 +1,150 @@
+#include "mellea/telemetry/span_ending.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+namespace mellea::telemetry {
+namespace {
+
+// What providers call their failures, in alphabetical order. Any other word might hold anything.
+constexpr auto kProviderCodes = std::to_array<std::string_view>({
+    "account_deactivated",
+    "authentication_error",
+    "authentication_token_expired",
+    "authorization_rejected",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "content_filter",
+    "content_policy_violation",
+    "context_length_exceeded",
+    "engine_overloaded",
+    "exceed_context_size_error",
+    "feature_not_supported",
+    "insufficient_quota",
+    "internal_error",
+    "internal_server_error",
+    "invalid_api_key",
+    "invalid_input_argument",
+    "invalid_organization",
+    "invalid_prompt",
+    "invalid_request_error",
+    "invalid_request_json",
+    "invalid_type",
+    "invalid_value",
+    "json_type_error",
+    "missing_required_parameter",
+    "model_no_support_for_function",
+    "model_not_found",
+    "model_not_supported",
+    "model_overloaded",
+    "not_found_error",
+    "not_supported_error",
+    "permission_error",
+    "project_not_found",
+    "rate_limit_error",
+    "rate_limit_exceeded",
+    "rate_limit_reached_requests",
+    "request_timeout",
+    "server_error",
+    "service_unavailable",
+    "string_above_max_length",
+    "token_quota_reached",
+    "tokens",
+    "unavailable_error",
+    "unknown_parameter",
+    "unsupported_country_region_territory",
+    "unsupported_model",
+    "unsupported_parameter",
+    "unsupported_value",
+    "vector_store_timeout",
+});
+static_assert(std::is_sorted(kProviderCodes.begin(), kProviderCodes.end()));
+
+bool is_one_of(std::string_view text, std::string_view allowed, std::size_t most) {
+  return !text.empty() && text.size() <= most &&
+         text.find_first_not_of(allowed) == std::string_view::npos;
+}
+
+constexpr std::string_view kCodeLetters = "abcdefghijklmnopqrstuvwxyz0123456789_";
+constexpr std::string_view kIdLetters =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.:/+=";
+
+std::string_view known_code(std::string_view code) {
+  return std::binary_search(kProviderCodes.begin(), kProviderCodes.end(), code) ? code : "other";
+}
+
+std::string description(Errc code, const ErrorDetails& details) {
+  std::string text(to_string(code));
+  if (code == Errc::blocked && !details.plugin.empty()) text += " by plugin " + details.plugin;
+  if (details.status != 0) text += ": HTTP status " + std::to_string(details.status);
+  return text;
+}
+
+void set_details(SpanRecord& record, const Error& error, Instant at) {
+  const ErrorDetails& details = error.details();
+  record.description = record.kept(description(error.code(), details));
+  if (error.code() == Errc::blocked) {
+    if (!details.plugin.empty()) record.set(Fact::block_plugin, details.plugin);
+    if (is_one_of(details.block_code, kCodeLetters, 40))
+      record.set(Fact::block_code, details.block_code);
+    return;  // a decision, and no exception
+  }
+  if (details.status != 0) record.set(Fact::http_status, std::int64_t{details.status});
+  if (!details.provider_code.empty())
+    record.set(Fact::provider_code, known_code(details.provider_code));
+  if (is_one_of(details.request_id, kIdLetters, 128))
+    record.set(Fact::request_id, details.request_id);
+  const Attribute type{Fact::exception_type, to_string(error.code())};
+  record.add_last_event("exception", at, {&type, 1});
+}
+
+// An answer that came whole and is not what its format says is told apart from one that never came.
+std::string_view outcome_word(const Scope& scope, Errc code, const Tracer::Taken& span) {
+  if (code == Errc::blocked) return "blocked";
+  const bool after_the_reply = scope.kind() != Kind::generation && scope.kind() != Kind::batch;
+  if (code == Errc::parse_error && after_the_reply && !span.failed_inside) return "parse_error";
+  return "error";
+}
+
+void set_failure(SpanRecord& record, std::string_view outcome, Errc code) {
+  record.status = SpanStatus::error;
+  record.set(Fact::error_type, to_string(code));
+  record.set(Fact::outcome, outcome);
+}
+
+}  // namespace
+
+void set_labels(SpanRecord& record, const Labels& labels) {
+  for (const auto& [key, label] : labels) {
+    if (names_a_fact(key)) continue;  // it would stand there twice
+    std::visit(
+        [&, &name = key](const auto& value) {
+          if constexpr (std::is_same_v<decltype(value), const std::string&>)
+            record.set_label(name, std::string_view(value));
+          else
+            record.set_label(name, value);
+        },
+        label);
+  }
+}
+
+void end_span(Tracer& tracer, const Scope& scope, Tracer::Taken span, const Ending& ending) {
+  SpanRecord& record = *span.record;
+  if (ending.outcome == Outcome::cancelled) {
+    record.set(Fact::outcome, to_string(ending.outcome));
+    record.set(Fact::cancel_reason, to_string(ending.reason));
+  } else if (ending.outcome != Outcome::ok) {
+    const Errc unknown = ending.outcome == Outcome::blocked ? Errc::blocked : Errc::unknown;
+    const Errc code = ending.error ? ending.error->code() : unknown;
+    set_failure(record, outcome_word(scope, code, span), code);
+    if (ending.error && span.failed_inside != code)
+      set_details(record, *ending.error,
+                  ending.at == Instant{} ? Instant::clock::now() : ending.at);
+    tracer.report_failure(scope, code);
+  }
+  tracer.end(std::move(span.record), ending.at);
+}
+
+}  // namespace mellea::telemetry

@@ -1,0 +1,64 @@
+// Telemetry as a whole: traces that plugins record and exporters deliver.
+//
+//   auto telemetry = mellea::Telemetry::from_env();   // MELLEA_TRACES_FILE=x.jsonl writes a trace
+//   mellea::Runtime runtime({.plugins = telemetry.plugins()});
+//
+// Or set up in code:
+//
+//   mellea::Telemetry telemetry({.exporters = {mellea::telemetry::OtlpFile{"x.jsonl"}}});
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mellea/hooks/hook.h"
+#include "mellea/telemetry/config.h"
+#include "mellea/telemetry/environment.h"
+
+namespace mellea::telemetry {
+
+// Owns the exporters and what runs for them. Its plugins may outlive it, and then do nothing.
+// Nothing here throws because of a setting or an exporter: that is a warning. Any thread may call
+// anything.
+class Telemetry {
+ public:
+  using Duration = std::chrono::milliseconds;
+
+  Telemetry() noexcept;  // off: no plugins, no threads, no cost
+  explicit Telemetry(Config config);
+  Telemetry(Telemetry&&) noexcept;
+  Telemetry& operator=(Telemetry&&) noexcept;
+  ~Telemetry();  // shuts down within 5 s
+
+  // As docs/telemetry.md says; off if no variable switches it on. Each warning goes to `warn`, by
+  // default as one line to standard error, where the tree of MELLEA_TRACES_CONSOLE goes too.
+  static Telemetry from_env(const Environment& environment = process_environment,
+                            std::function<void(std::string_view)> warn = to_standard_error);
+  static void to_standard_error(std::string_view warning);
+
+  // For Runtime; empty if all is off.
+  Plugins plugins() const;
+
+  // Waits until all that has ended is delivered; false if that took longer than `limit`.
+  bool flush(Duration limit = Duration(5'000)) noexcept;
+  // Ends what is open, marked as unfinished, and delivers what there is; false if anything was ever
+  // lost. Then all is off for good.
+  bool shutdown(Duration limit = Duration(5'000)) noexcept;
+
+  std::vector<std::string> warnings() const;  // the first 100
+
+ private:
+  struct State;
+  explicit Telemetry(EnvironmentSettings settings);
+
+  std::unique_ptr<State> state_;  // null: off
+};
+
+}  // namespace mellea::telemetry
+
+namespace mellea {
+using telemetry::Telemetry;
+}  // namespace mellea
