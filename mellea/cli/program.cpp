@@ -77,11 +77,11 @@ void add_call_flags(CLI::App& command, Typed& typed) {
     command.add_option(name, value, help)->type_name(type)->group(group);
   };
   add("--option", chat.options, "K=V", "such as temperature=0.2; repeatable; x.K=V passes K on");
-  command.get_option("--option")->take_all()->expected(1);
+  command.get_option("--option")->allow_extra_args(false);
   add("--system", chat.system, "TEXT", "said before all else");
   add("--schema", chat.schema, "FILE", "JSON schema of the answer");
   add("--image", chat.images, "FILE|URL", "PNG, JPEG, WebP or GIF; repeatable");
-  command.get_option("--image")->take_all()->expected(1);
+  command.get_option("--image")->allow_extra_args(false);
   add("--timeout", chat.timeout, "TIME", "for the whole call: 120s, 500ms, 2m");
   add("--idle-timeout", chat.idle_timeout, "TIME", "between two pieces of the answer");
   command.add_flag("--stream", typed.stream, "print the answer as it comes")->group(group);

@@ -105,6 +105,13 @@ TEST(Program, HelpsWithExamples) {
   }
 }
 
+TEST(Program, ARepeatableFlagTakesOneWordEachAndLeavesThePrompt) {
+  const Ended ended = run({"chat", "--backend", "scripted", "--model", "m", "--option",
+                           "temperature=0", "--option", "seed=1", "hi"});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_EQ(ended.out, "hi\n");
+}
+
 TEST(Program, NamesTheNearestKnownWordAndSendsNothing) {
   const std::vector<std::pair<Words, std::string>> cases = {
       {{"chatt", "hi"}, "mellea: unknown command \"chatt\": did you mean \"chat\"?\n"},
