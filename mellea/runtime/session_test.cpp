@@ -48,6 +48,21 @@ std::shared_ptr<Plugin> stops() {
   });
 }
 
+// All of the text, by a reader that never blocks in a read.
+std::string polled(Output& output) {
+  std::string text;
+  for (Chunk chunk;;) {
+    const Next next = output.try_next(chunk);
+    if (next == Next::end) return text;
+    if (next == Next::chunk) {
+      if (const auto* piece = std::get_if<std::string>(&chunk.what)) text += *piece;
+      continue;
+    }
+    const auto woken = std::make_shared<std::latch>(1);
+    if (output.when_ready([woken] { woken->count_down(); })) woken->wait();
+  }
+}
+
 class SessionTest : public ::testing::Test {
  protected:
   void SetUp() override { make_runtime({}); }
@@ -339,18 +354,7 @@ TEST_F(SessionTest, TryNextNeverBlocksAndRunsNoPluginCode) {
   })});
   script(Line().text("a").delay(1ms).text("b").delay(1ms).text("c"));
   Output output = start().start_chat("hi");
-  std::string text;
-  for (Chunk chunk;;) {
-    const Next next = output.try_next(chunk);
-    if (next == Next::end) break;
-    if (next == Next::chunk) {
-      if (const auto* piece = std::get_if<std::string>(&chunk.what)) text += *piece;
-      continue;
-    }
-    std::promise<void> ready;
-    auto woken = ready.get_future();
-    if (output.when_ready([&] { ready.set_value(); })) woken.wait();
-  }
+  const std::string text = polled(output);
   EXPECT_EQ(text, "abc");
   EXPECT_EQ(on_this_thread, 0);
   EXPECT_EQ(recorder_->count("generation_post_call"), 1U);
@@ -577,17 +581,7 @@ TEST_F(SessionTest, AReaderIsWokenForWhatAWaiterTakes) {
   script(Line().delay(2ms).text("a").delay(2ms).text("b").finish());
   Output output = start().start_chat("hi");
   auto waiter = std::async(std::launch::async, [&] { return output.wait().text(); });
-  std::string text;
-  for (Chunk chunk;;) {
-    const Next next = output.try_next(chunk);
-    if (next == Next::end) break;
-    if (next == Next::chunk) {
-      if (const auto* piece = std::get_if<std::string>(&chunk.what)) text += *piece;
-      continue;
-    }
-    const auto woken = std::make_shared<std::latch>(1);
-    if (output.when_ready([woken] { woken->count_down(); })) woken->wait();
-  }
+  const std::string text = polled(output);
   EXPECT_EQ(waiter.get(), "ab");
   EXPECT_EQ(text, "ab");
 }

@@ -34,8 +34,9 @@ TEST(TelemetryDocsTest, NameNoAttributeThatIsNone) {
     if (end == std::string::npos) break;
     const std::string word = text.substr(at + 1, end - at - 1);
     if ((word.starts_with("gen_ai.") || word.starts_with("mellea.")) &&
-        word != "mellea.application" && word != "mellea.backend")
+        word != "mellea.application" && word != "mellea.backend") {
       EXPECT_TRUE(names_a_fact(word)) << word;
+    }
     at = text.find('`', end + 1);
   }
 }
@@ -55,8 +56,10 @@ TEST(TelemetryDocsTest, NameEveryVariable) {
     at = source.find('"', end);
   }
   EXPECT_GT(names.size(), 20U);
-  for (const std::string& name : names)
-    if (!name.ends_with("_")) EXPECT_NE(page().find("`" + name + "`"), std::string::npos) << name;
+  for (const std::string& name : names) {
+    if (name.ends_with("_")) continue;
+    EXPECT_NE(page().find("`" + name + "`"), std::string::npos) << name;
+  }
 }
 
 }  // namespace
