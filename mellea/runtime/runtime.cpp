@@ -34,7 +34,7 @@ RuntimeState::RuntimeState(RuntimeOptions given)
     : options(std::move(given)),
       workers(std::make_shared<Workers>(Workers::Options{.most = options.workers})),
       hooks(all_plugins(options), workers) {
-  // A worker is there from the start. In a process of one thread, libstdc++ 12 and 13 do not note
+  // A worker is there from the start. In a process of one thread, libstdc++ 12 does not note
   // that a callback of request_stop() has returned; a stop_callback that is destroyed by a thread
   // made later would wait for that for ever.
   workers->post([] {});

@@ -1,15 +1,14 @@
 #include "mellea/telemetry/batch_processor.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <condition_variable>
-#include <csignal>
 #include <deque>
 #include <iterator>
 #include <mutex>
 #include <utility>
 #include <vector>
+
+#include "mellea/core/signals.h"
 
 namespace mellea::telemetry {
 namespace {
@@ -17,15 +16,9 @@ namespace {
 constexpr auto kBetweenWarnings = std::chrono::minutes(1);
 constexpr auto kForInterrupt = std::chrono::milliseconds(100);
 
-// A thread takes the mask of the one that starts it: signals are the program's business.
 std::thread without_signals(std::function<void()> body) {
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread thread(std::move(body));
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return thread;
+  const SignalsBlocked blocked;
+  return std::thread(std::move(body));
 }
 
 }  // namespace
