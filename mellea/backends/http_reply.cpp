@@ -12,6 +12,15 @@
 namespace mellea {
 namespace {
 
+// "...: refused (3 attempts): is it running?"
+Error given_up(const Error& error, const std::string& reason) {
+  const std::string_view what = error.what();
+  std::string text(what);
+  text += " (" + reason + ")";
+  if (what.ends_with(": refused")) text += ": is it running?";
+  return Error(error.code(), text, error.details());
+}
+
 constexpr std::size_t kMaxErrorBody = 64U << 10U;
 
 // In [0, 1).
@@ -173,8 +182,7 @@ class HttpReply final : public ReplyStream {
                                            .connection_failed = error.retryable(),
                                            .asked = error.details().retry_after},
                                           random_fraction());
-    if (!decision.again)
-      return fail(Error(error.code(), error.what() + (": " + decision.reason), error.details()));
+    if (!decision.again) return fail(given_up(error, decision.reason));
     const Instant until = call_.request.until;
     if (until != Instant{} && Instant::clock::now() + decision.delay >= until) return fail(error);
     tell({.kind = Notice::Kind::retry,

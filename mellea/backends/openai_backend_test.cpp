@@ -147,8 +147,7 @@ TEST_F(OpenAiBackend, AStreamThatIsRefusedShowsTheServersMessage) {
   EXPECT_EQ(all.outcome(), "server_error");
   EXPECT_EQ(all.what(),
             "openai: POST " + server_->url("/v1/chat/completions") +
-                ": 500 server_error: \"The engine burnt\" (request req_1): all attempts "
-                "are used up");
+                ": 500 server_error: \"The engine burnt\" (request req_1) (3 attempts)");
   EXPECT_EQ(all.error->details().request_id, "req_1");
   EXPECT_EQ(server_->requests().size(), 3U);
 }
@@ -162,7 +161,7 @@ TEST_F(OpenAiBackend, WhatWouldFailAgainIsNotSentAgain) {
   EXPECT_EQ(ask().outcome(), "rate_limit");
   EXPECT_EQ(ask().outcome(), "server_error");
   const Read last = ask();
-  EXPECT_TRUE(last.what().ends_with("429 rate_limit: \"slow\": the server asks to wait 120 s"));
+  EXPECT_TRUE(last.what().ends_with("429 rate_limit: \"slow\" (the server asks to wait 120 s)"));
   EXPECT_EQ(last.error->details().retry_after, 120s);
   EXPECT_EQ(server_->requests().size(), 4U);
 }

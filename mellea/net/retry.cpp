@@ -50,7 +50,7 @@ RetryDecision no(std::string reason) {
 RetryDecision decide(const RetryRule& rule, const FailedAttempt& failed, double random) {
   if (failed.delivered) return no("part of the answer was delivered");
   if (!worth_retrying(failed)) return no("it would fail again");
-  if (failed.attempt > rule.retries) return no("all attempts are used up");
+  if (failed.attempt > rule.retries) return no(std::to_string(failed.attempt) + " attempts");
   if (failed.asked && *failed.asked > rule.longest_asked) {
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(*failed.asked).count();
     return no("the server asks to wait " + std::to_string(seconds) + " s");
