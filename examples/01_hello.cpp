@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
     std::cout << haiku.text() << '\n';
     if (haiku.usage() && haiku.usage()->output_tokens)
       std::cout << "(" << *haiku.usage()->output_tokens << " tokens)\n";
-  } catch (const mellea::Error& error) {  // "openai: connect to 127.0.0.1:8080: refused (3 attempts): ..."
+  } catch (const mellea::Error& error) {  // openai: connect to 127.0.0.1:8080: refused ...
     std::cerr << error.what() << '\n';
     return 1;
   }
