@@ -696,10 +696,13 @@ TEST_F(SessionTest, AChildOfForkMayNotUseWhatItInherited) {
     { const Output gone = std::move(output); }
     { const Session gone = std::move(session); }
     runtime_.reset();
+    bool works = true;
+#if !defined(__SANITIZE_THREAD__)  // which allows no threads here
     Runtime fresh;
     auto backend = std::make_shared<ScriptedBackend>();
     backend->add(say("from the child"));
-    const bool works = fresh.start_session(backend, "m").chat("hi").text() == "from the child";
+    works = fresh.start_session(backend, "m").chat("hi").text() == "from the child";
+#endif
     ::_exit(right && works ? 0 : 1);
   }
   int status = -1;

@@ -167,7 +167,7 @@ TEST_F(BatchProcessorTest, WhatTheQueueHasNoRoomForIsCountedAndTold) {
 
 TEST_F(BatchProcessorTest, FailuresAreToldOnceAMinuteAndAtTheEnd) {
   desk_->failure = "HTTP status 400";
-  const auto p = processor({.batch = 1});
+  const auto p = processor();  // sends nothing before it is told to
   add(*p, 1);
   EXPECT_FALSE(p->flush(in(10s)));
   add(*p, 4);
