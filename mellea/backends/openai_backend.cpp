@@ -1,6 +1,5 @@
 #include "mellea/backends/openai_backend.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "mellea/backends/http_reply.h"
@@ -19,21 +18,6 @@ constexpr std::string_view kOwnUrl = "https://api.openai.com/v1";
 std::string shown(std::string_view url) {
   const std::string masked = parse_url(url).shown;
   return masked.substr(0, masked.find('?'));
-}
-
-bool same_name(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
-}
-
-// Those of `nearer` replace those of the same name.
-void replace(Headers& headers, const Headers& nearer) {
-  std::erase_if(headers, [&](const auto& header) {
-    return std::any_of(nearer.begin(), nearer.end(),
-                       [&](const auto& other) { return same_name(header.first, other.first); });
-  });
-  headers.insert(headers.end(), nearer.begin(), nearer.end());
 }
 
 class OpenAiBackend final : public Backend {

@@ -17,6 +17,7 @@
 #include "mellea/cli/json_line.h"
 #include "mellea/cli/tracing.h"
 #include "mellea/core/text.h"
+#include "mellea/net/url.h"
 #include "mellea/runtime/runtime.h"
 #include "mellea/telemetry/hex.h"
 #include "mellea/telemetry/memory_exporter.h"
@@ -146,10 +147,26 @@ std::string line_of_call(std::size_t number, const Call& call, const Shown& show
   return line + (shown.as_expected ? "" : "NOT AS EXPECTED: ") + one_line(shown.text) + '\n';
 }
 
+// Without what may be a password or a key.
+std::string shown_endpoint(const std::string& endpoint) {
+  try {
+    return parse_url(endpoint).authority();
+  } catch (const Error&) {
+    return "an OTLP endpoint";
+  }
+}
+
+std::uintmax_t size_of(const std::string& file) {
+  std::error_code none;
+  const std::uintmax_t size = std::filesystem::file_size(file, none);
+  return none ? 0 : size;
+}
+
 // Where the environment sends traces, beside what the demo does with them; empty if nowhere.
 std::string collector_of(const telemetry::Config& config) {
   for (const telemetry::Exporter& exporter : config.exporters)
-    if (const auto* http = std::get_if<telemetry::OtlpHttp>(&exporter)) return http->endpoint;
+    if (const auto* http = std::get_if<telemetry::OtlpHttp>(&exporter))
+      return shown_endpoint(http->endpoint);
   return {};
 }
 
@@ -195,8 +212,12 @@ class Demo {
 
   // Returns whether the trace is in the file.
   bool call_all() {
-    std::error_code none;  // what can't be removed can't be written either
-    std::filesystem::remove(arguments_.trace_file, none);
+    if (arguments_.trace_file == DemoArguments{}.trace_file) {  // ours: the last demo's goes
+      std::error_code none;
+      std::filesystem::remove(arguments_.trace_file, none);
+    }
+    const std::uintmax_t before = size_of(arguments_.trace_file);
+    config_.sampler = {};  // this trace is wanted
     config_.exporters.emplace_back(telemetry::OtlpFile{arguments_.trace_file});
     config_.exporters.emplace_back(spans_);
     Telemetry telemetry(config_);
@@ -210,7 +231,7 @@ class Demo {
       session.end();
     }
     telemetry.shutdown(kFlushLimit);
-    return std::filesystem::exists(arguments_.trace_file, none);
+    return size_of(arguments_.trace_file) > before;
   }
 
   void call_each(Session& session) {
@@ -259,6 +280,8 @@ class Demo {
 }  // namespace
 
 int demo(const DemoArguments& arguments, Console& console, const Environment& environment) {
+  if (arguments.trace_file != DemoArguments{}.trace_file)
+    check(TraceArguments{.form = {}, .file = arguments.trace_file});
   keep_loopback_off_proxies(environment);
   return Demo(arguments, console, environment).run();
 }

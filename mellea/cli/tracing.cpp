@@ -81,7 +81,8 @@ telemetry::TreeStyle tree_style(const Canvas& canvas) {
 telemetry::Config config_from(const Environment& environment, Console& console) {
   telemetry::EnvironmentSettings settings =
       telemetry::read_environment(environment, tree_on(console));
-  telemetry::Config config = settings.traces ? std::move(settings.config) : telemetry::Config{};
+  telemetry::Config config = std::move(settings.config);
+  if (!settings.traces) config.exporters.clear();
   config.warn = [&console](std::string_view warning) {
     console.warn("mellea: " + std::string(warning));
   };
@@ -90,6 +91,8 @@ telemetry::Config config_from(const Environment& environment, Console& console) 
 }
 
 void add_exporters(telemetry::Config& config, const TraceArguments& arguments, Console& console) {
+  if (arguments.file.empty() && arguments.form.empty()) return;
+  config.sampler = {};  // who asks for this trace wants it
   if (!arguments.file.empty()) config.exporters.emplace_back(telemetry::OtlpFile{arguments.file});
   if (arguments.form == "tree" && !shows_trees(config))
     config.exporters.emplace_back(tree_on(console));

@@ -24,6 +24,9 @@ struct Limits {
 // HTTP headers, in the order they are sent.
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
+// Adds `nearer`, which replace those of the same names, in whatever case.
+void replace(Headers& headers, const Headers& nearer);
+
 struct Request {
   enum class Kind { chat, completion, embedding };
   Kind kind = Kind::chat;

@@ -21,12 +21,17 @@ std::string part(const Handle& url, CURLUPart which, unsigned flags = 0) {
 }
 
 // Works on any text, also on one that is no URL: what stands before an @ may be a password.
+// And what follows a ? may be a key.
 std::string masked(std::string_view text) {
+  const auto query = text.find('?');
+  const std::string_view hidden = query == text.npos ? "" : "?***";
+  text = text.substr(0, query);
   const auto slashes = text.find("://");
   const auto begin = slashes == text.npos ? 0 : slashes + 3;
   const auto at = text.substr(0, text.find_first_of("/?#", begin)).rfind('@');
-  if (at == text.npos || at < begin) return one_line(text);
-  return one_line(std::string(text.substr(0, begin)) + "***" + std::string(text.substr(at)));
+  std::string shown(text);
+  if (at != text.npos && at >= begin) shown.replace(begin, at - begin, "***");
+  return one_line(shown.append(hidden));
 }
 
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {

@@ -64,7 +64,7 @@ std::shared_ptr<Generation> Generation::start(GenerationOptions options) {
 void Generation::send(std::optional<Instant> until) {
   const GenerationPreCall& opening = *operation_.opening();
   Request request = *opening.request;
-  request.headers.insert(request.headers.end(), opening.headers.begin(), opening.headers.end());
+  replace(request.headers, opening.headers);
   if (until && *until != Instant::max()) {
     const auto left = std::max(
         std::chrono::ceil<std::chrono::milliseconds>(*until - std::chrono::steady_clock::now()),

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::string_view kChunkEvent = "chunk_processed";
 
+// Another tracer may have been there before.
 void set_header(Headers& headers, std::string_view name, std::string value) {
   std::erase_if(headers, [&](const auto& header) { return header.first == name; });
   headers.emplace_back(name, std::move(value));

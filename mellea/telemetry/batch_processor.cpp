@@ -21,6 +21,13 @@ std::thread without_signals(std::function<void()> body) {
   return std::thread(std::move(body));
 }
 
+// A batch that the queue can't hold would never be full.
+BatchOptions possible(BatchOptions options) {
+  options.queue = std::max<std::size_t>(options.queue, 1);
+  options.batch = std::clamp<std::size_t>(options.batch, 1, options.queue);
+  return options;
+}
+
 }  // namespace
 
 // Shared with the thread, which may be left behind. It also means that a child of fork() never
@@ -28,7 +35,9 @@ std::thread without_signals(std::function<void()> body) {
 struct BatchProcessor::State {
   State(std::unique_ptr<BatchSender> its_sender, const BatchOptions& its_options,
         std::shared_ptr<Warnings> its_warnings)
-      : sender(std::move(its_sender)), options(its_options), warnings(std::move(its_warnings)) {}
+      : sender(std::move(its_sender)),
+        options(possible(its_options)),
+        warnings(std::move(its_warnings)) {}
 
   const std::unique_ptr<BatchSender> sender;
   const BatchOptions options;
@@ -155,7 +164,10 @@ bool BatchProcessor::shutdown(Instant until) noexcept {
   const auto ended = [&] { return state_->ended; };
   state_->stopping = true;
   state_->wake.notify_one();
-  if (!state_->done.wait_until(lock, until - kForInterrupt, ended)) {
+  const Instant now = Instant::clock::now();
+  const Instant::duration reserve =
+      std::min<Instant::duration>(kForInterrupt, std::max(until - now, Instant::duration{}) / 4);
+  if (!state_->done.wait_until(lock, until - reserve, ended)) {
     lock.unlock();
     state_->sender->interrupt();
     lock.lock();

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "mellea/core/text.h"
 #include "mellea/net/url.h"
 
 namespace mellea::telemetry {
@@ -63,7 +64,7 @@ struct Setting {
   std::string name{};
   std::string value{};
   bool is_set() const { return !value.empty(); }
-  std::string text() const { return name + "=" + value; }
+  std::string text() const { return name + "=" + one_line(value); }
 };
 
 class Reader {
@@ -73,12 +74,13 @@ class Reader {
 
   EnvironmentSettings read() {
     read_switches();
+    // Read even if nothing here switches traces on: the program may, with exporters of its own.
+    read_service();
+    read_sampler();
+    read_batches();
+    settings_.config.chunk_events = flag(get("MELLEA_GENERATION_CHUNK_EVENTS")).value_or(false);
     if (settings_.traces) {
       read_exporters();
-      read_service();
-      read_sampler();
-      read_batches();
-      settings_.config.chunk_events = flag(get("MELLEA_GENERATION_CHUNK_EVENTS")).value_or(false);
       for (const char* name :
            {"MELLEA_TRACES_CONTENT", "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"})
         if (const Setting content = get(name); flag(content).value_or(false))
@@ -211,9 +213,7 @@ class Reader {
     exporter.endpoint = endpoint.value;
     if (!endpoint.is_set()) {
       endpoint = get("OTEL_EXPORTER_OTLP_ENDPOINT");
-      exporter.endpoint = endpoint.value;
-      while (exporter.endpoint.ends_with('/')) exporter.endpoint.pop_back();
-      exporter.endpoint += "/v1/traces";
+      if (endpoint.is_set()) exporter.endpoint = joined(endpoint.value);
     }
     if (!endpoint.is_set()) {
       exporter.endpoint = kDefaultEndpoint;
@@ -232,6 +232,15 @@ class Reader {
     } catch (const Error& error) {
       warn(endpoint.name + ": " + error.what());
       return false;
+    }
+  }
+
+  // What is no URL is told by who looks at it next.
+  static std::string joined(const std::string& base) {
+    try {
+      return join_url(base, "/v1/traces");
+    } catch (const Error&) {
+      return base;
     }
   }
 

@@ -164,9 +164,10 @@ std::vector<std::string> otlp_protobuf(std::span<const SpanPtr> spans, const Res
 std::int64_t rejected_spans(std::string_view answer) noexcept {
   try {
     protozero::pbf_reader response(answer.data(), answer.size());
-    while (response.next(1)) {
+    using protozero::pbf_wire_type;
+    while (response.next(1, pbf_wire_type::length_delimited)) {
       protozero::pbf_reader partial = response.get_message();
-      if (partial.next(1)) return partial.get_int64();
+      if (partial.next(1, pbf_wire_type::varint)) return partial.get_int64();
     }
   } catch (const std::exception&) {  // an answer that can't be read says nothing
   }

@@ -49,7 +49,9 @@ Tracer::Started Tracer::start(const Scope& scope, Instant at, const TraceRef& gi
 
   TraceRef ids = given ? given : new_ids(parent);
   const bool sampled = given ? (given.flags & 1U) != 0 : sampler_.samples(parent, ids.trace);
-  ids.flags = sampled ? 1 : 0;
+  // The other flags of W3C are passed on as they came.
+  ids.flags =
+      static_cast<std::uint8_t>(((given ? given : parent).flags & ~1U) | (sampled ? 1U : 0U));
   if (!sampled) return {ids, nullptr};
 
   auto record = std::make_shared<SpanRecord>();
@@ -58,9 +60,20 @@ Tracer::Started Tracer::start(const Scope& scope, Instant at, const TraceRef& gi
   record->remote_parent = bool(caller);
   record->started = at == Instant{} ? Instant::clock::now() : at;
   record->began = unix_time(record->started, caller || !parent);
-  if (caller) record->trace_state = record->kept(origin->tracestate);
+  if (caller && !origin->tracestate.empty()) {
+    record->trace_state = record->kept(origin->tracestate);
+    any_trace_state_.store(true, std::memory_order_relaxed);
+  } else if (!caller && any_trace_state_.load(std::memory_order_relaxed)) {
+    record->trace_state = record->kept(trace_state_of(scope.parent()));
+  }
   if (caller && enclosing) record->add_link(enclosing);
   return {ids, std::move(record)};
+}
+
+std::string Tracer::trace_state_of(Id operation) {
+  std::string state;
+  update(operation, [&](const SpanRecord& record) { state = record.trace_state; });
+  return state;
 }
 
 // Within a trace the distance of the two clocks is fixed, so that spans nest as they did. It is
@@ -133,28 +146,37 @@ void Tracer::report_failure(const Scope& scope, Errc code) {
 bool Tracer::flush(Instant until) {
   if (!working()) return true;
   bool all = true;
+  // All are told before one is waited for.
+  for (const auto& exporter : exporters_) exporter->flush(Instant::clock::now());
   for (const auto& exporter : exporters_) all = exporter->flush(until) && all;
   return all;
 }
 
 bool Tracer::shutdown(Instant until) {
   if (fork_.inherited() || closed_.exchange(true)) return true;
+  std::vector<std::shared_ptr<SpanRecord>> open;
   for (Shard& shard : shards_) {
-    decltype(shard.open) open = [&] {
-      const std::lock_guard lock(shard.mutex);
-      return std::exchange(shard.open, Shard().open);
-    }();
-    for (auto& [operation, taken] : open) {
-      taken.record->set(Fact::unfinished, true);
-      end(std::move(taken.record), {});
-    }
+    const std::lock_guard lock(shard.mutex);
+    for (auto& [operation, taken] : shard.open) open.push_back(std::move(taken.record));
+    shard.open.clear();
+  }
+  // As always, a span ends after those below it.
+  std::sort(open.begin(), open.end(),
+            [](const auto& a, const auto& b) { return a->began > b->began; });
+  const Instant now = Instant::clock::now();
+  for (auto& record : open) {
+    record->set(Fact::unfinished, true);
+    end(std::move(record), now);
   }
   // All are told to hurry before one is waited for, and one that hangs leaves time for the rest.
   for (const auto& exporter : exporters_) exporter->flush(Instant::clock::now());
   bool all = true;
   auto waiting = static_cast<int>(exporters_.size());
+  const Instant::duration left = std::max(until - Instant::clock::now(), Instant::duration{});
+  const auto for_each_other =
+      std::min<Instant::duration>(kForEachOther, left / (4 * std::max(waiting, 1)));
   for (const auto& exporter : exporters_)
-    all = exporter->shutdown(until - --waiting * kForEachOther) && all;
+    all = exporter->shutdown(until - --waiting * for_each_other) && all;
   return all;
 }
 

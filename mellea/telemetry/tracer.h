@@ -83,12 +83,14 @@ class Tracer {
   Shard& shard_of(Id id) noexcept { return shards_[id.high % shards_.size()]; }
   const Shard& shard_of(Id id) const noexcept { return shards_[id.high % shards_.size()]; }
   std::int64_t unix_time(Instant at, bool local_root) noexcept;
+  std::string trace_state_of(Id operation);  // of the span that is open for it
   void deliver(const SpanPtr& span);
 
   const Sampler sampler_;
   const std::vector<std::shared_ptr<SpanExporter>> exporters_;
   const ForkMark fork_;
   std::atomic<bool> closed_{false};
+  std::atomic<bool> any_trace_state_{false};    // or nobody looks for one
   std::atomic<std::int64_t> wall_clock_ahead_;  // ns, of the steady clock
   std::array<Shard, 16> shards_;
 };
