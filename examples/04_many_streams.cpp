@@ -6,7 +6,9 @@
 #include <condition_variable>
 #include <deque>
 #include <iostream>
+#include <memory>
 #include <mutex>
+#include <string>
 #include <unordered_map>
 
 namespace {

@@ -446,6 +446,12 @@ TEST(Demo, ShowsWhatItSays) {
 
 TEST(Demo, TellsTheSameAsJson) {
   const auto folder = temporary_folder("demo_json");
+  std::ofstream(folder / "kept.jsonl") << "precious\n";
+  const Ended beside =
+      RunningProgram({"demo", "--json", "--trace-file", "kept.jsonl"}, {.folder = folder.string()})
+          .wait();
+  EXPECT_EQ(beside.code, 0) << beside.err;
+  EXPECT_TRUE(content_of(folder / "kept.jsonl").starts_with("precious\n{"));
   const Ended ended = RunningProgram({"demo", "--json"}, {.folder = folder.string()}).wait();
   const json told = json::parse(ended.out);
   EXPECT_EQ(told["ok"], true);

@@ -31,7 +31,8 @@ TEST(UrlTest, AnIpv6HostHasItsBracketsInTheAuthorityOnly) {
 
 TEST(UrlTest, ShowsNoPassword) {
   EXPECT_EQ(parse_url("http://user:secret@h/p").shown, "http://***@h/p");
-  EXPECT_EQ(parse_url("http://user:sec%40ret@h/p?a@b").shown, "http://***@h/p?a@b");
+  EXPECT_EQ(parse_url("http://user:sec%40ret@h/p?a@b").shown, "http://***@h/p?***");
+  EXPECT_EQ(parse_url("http://h/p?key=secret").shown, "http://h/p?***");
   EXPECT_EQ(parse_url("http://h/p@q").shown, "http://h/p@q");
 }
 

@@ -96,6 +96,17 @@ TEST_F(BatchProcessorTest, AFullBatchIsSentAtOnceOnAThreadWithoutSignals) {
   EXPECT_TRUE(desk_->signals_blocked);
 }
 
+TEST_F(BatchProcessorTest, ABatchFitsTheQueue) {
+  const auto p = processor({.queue = 2, .batch = 512});
+  for (int time = 0; time < 3; ++time) {
+    add(*p, 2);  // a full queue is a full batch
+    EXPECT_TRUE(p->flush(in(10s)));
+  }
+  const auto none = processor({.batch = 0});
+  add(*none, 1);
+  EXPECT_TRUE(none->shutdown(in(10s)));
+}
+
 TEST_F(BatchProcessorTest, WhatIsThereIsSentAfterTheDelay) {
   const auto p = processor({.delay = 1ms});
   add(*p, 1);

@@ -142,6 +142,8 @@ TEST(OtlpProtobufTest, ReadsHowManyAReceiverRejected) {
   EXPECT_EQ(rejected_spans(std::string("\x0A\x02\x08\x05", 4)), 5);
   EXPECT_EQ(rejected_spans(""), 0);
   EXPECT_EQ(rejected_spans("{}"), 0);
+  EXPECT_EQ(rejected_spans("\t<html>"), 0);  // a field 1 of another wire type
+  EXPECT_EQ(rejected_spans("\x08"), 0);
 }
 
 class OtlpFileTest : public testing::Test {

@@ -47,6 +47,17 @@ TEST_F(TracerTest, ACallersOwnSpanIsTheParentAndTheSessionsALink) {
   EXPECT_EQ(inner.record->links()[0], outer.ids);
 }
 
+TEST_F(TracerTest, WhatTheCallerSaysBesideItsIdsIsInherited) {
+  const std::string random_ids = std::string(kCaller).replace(53, 2, "03");
+  const Scope action = Scope::root(Kind::action, from(random_ids, "vendor=1"));
+  auto outer = tracer_->start(action, kStart);
+  tracer_->keep(action.id(), outer.record);
+  const auto inner = tracer_->start(action.traced(outer.ids).child(Kind::generation), kStart);
+  EXPECT_EQ(inner.record->trace_state, "vendor=1");
+  EXPECT_EQ(inner.ids.flags, 3);
+  EXPECT_EQ(tracer_->start(Scope::root(Kind::action), kStart).record->trace_state, "");
+}
+
 TEST_F(TracerTest, ACallerWithoutASessionSpanLinksToNothing) {
   const auto started = tracer_->start(Scope::root(Kind::action, from(kCaller)), kStart);
   EXPECT_TRUE(started.record->links().empty());
