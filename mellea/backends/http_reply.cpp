@@ -123,7 +123,9 @@ class HttpReply final : public ReplyStream {
 
   void begin() {
     status_ = exchange_->head().status;
-    if (is_ok(status_)) call_.decoder->begin(exchange_->head().header("content-type"));
+    if (!is_ok(status_)) return;
+    decoder_ = call_.make_decoder();
+    decoder_->begin(exchange_->head().header("content-type"));
   }
 
   void take() {
@@ -133,33 +135,43 @@ class HttpReply final : public ReplyStream {
       if (error_body_.size() == kMaxErrorBody) refused();
       return;
     }
-    fed_ = true;
-    decode([this] { call_.decoder->feed(exchange_->bytes(), exchange_->at(), chunks_); });
-    if (failure_ || !call_.decoder->ended()) return;
-    ended_at_ = exchange_->at();
+    const Instant at = exchange_->at();
+    const bool fine = decode(at, [this, at] { decoder_->feed(exchange_->bytes(), at, chunks_); });
+    if (!fine || !decoder_->ended()) return;
+    ended_at_ = at;
     ended_ = true;
     exchange_->finish();
   }
 
   void end() {
+    const Instant at = exchange_->times().ended;
     if (!is_ok(status_)) return refused();
-    ended_at_ = exchange_->times().ended;
-    decode([this] { call_.decoder->end(ended_at_, chunks_); });
-    ended_ = !failure_;
+    ended_ = decode(at, [this, at] { decoder_->end(at, chunks_); });
+    if (ended_) ended_at_ = at;
   }
 
+  // False if what came is a failure; then that has been seen to.
   template <class Step>
-  void decode(const Step& step) {
+  bool decode(Instant at, const Step& step) {
+    const std::size_t before = chunks_.size();
     try {
       step();
+      delivered_ = delivered_ || chunks_.size() > before;
+      return true;
     } catch (const Error& error) {
-      fail(error);
+      delivered_ = delivered_ || chunks_.size() > before;
+      ended_at_ = at;
+      ErrorDetails details = error.details();
+      if (details.request_id.empty()) details.request_id = request_id(exchange_->head());
+      again_or_fail(Error(error.code(), error.what(), std::move(details)), true);
+      return false;
     }
   }
 
   // The server has answered, but not with what was asked for.
   void refused() {
     const HttpHead& head = exchange_->head();
+    ended_at_ = exchange_->times().ended;
     const auto asked = retry_after(head, std::chrono::system_clock::now());
     again_or_fail(answer_error(*call_.names, {.status = status_,
                                               .body = error_body_,
@@ -171,11 +183,12 @@ class HttpReply final : public ReplyStream {
   void lost(const Error& error) {
     const bool was_refused = status_ != 0 && !is_ok(status_);
     if (was_refused && error.code() == Errc::transport_error) return refused();
+    ended_at_ = exchange_->times().ended;
     again_or_fail(from_network(error), true);
   }
 
   void again_or_fail(const Error& error, bool allowed) {
-    if (!allowed || !error.retryable() || fed_) return fail(error);
+    if (!allowed || !error.retryable() || delivered_) return fail(error);
     const RetryDecision decision = decide(call_.retry,
                                           {.attempt = attempt_,
                                            .status = error.details().status,
@@ -209,6 +222,7 @@ class HttpReply final : public ReplyStream {
     ++attempt_;
     status_ = 0;
     error_body_.clear();
+    ended_at_ = {};
     const std::lock_guard lock(mutex_);
     exchange_.swap(exchange);
     if (cancelled_) exchange_->cancel();
@@ -222,7 +236,7 @@ class HttpReply final : public ReplyStream {
 
   Error from_network(const Error& error) const {
     std::string what = call_.names->provider + ": " + error.what();
-    if (fed_) what += ": the text above is incomplete";
+    if (delivered_) what += ": the text above is incomplete";
     return Error(error.code(), what, error.details());
   }
 
@@ -240,9 +254,10 @@ class HttpReply final : public ReplyStream {
 
   // Of the attempt that runs.
   int attempt_ = 1;
-  int status_ = 0;  // 0 before its head
-  bool fed_ = false;
-  std::string error_body_;  // of a status that is not 2xx
+  int status_ = 0;          // 0 before its head
+  bool delivered_ = false;  // something of the answer; then there is no other attempt
+  std::unique_ptr<ReplyDecoder> decoder_;  // null before a head of status 2xx
+  std::string error_body_;                 // of a status that is not 2xx
 
   std::mutex mutex_;
   std::unique_ptr<HttpExchange> exchange_;  // exchanged by the reader only, with mutex_ held

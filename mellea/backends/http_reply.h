@@ -1,6 +1,7 @@
 // A reply that comes over HTTP: an exchange, a decoder, and the attempts after failed ones.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <vector>
@@ -15,13 +16,13 @@ namespace mellea {
 struct HttpCall {
   HttpRequest request{};
   std::shared_ptr<const RequestNames> names{};
-  std::unique_ptr<ReplyDecoder> decoder{};
-  std::vector<Notice> notices{};  // the stream begins with them
+  std::function<std::unique_ptr<ReplyDecoder>()> make_decoder{};  // one for each attempt
+  std::vector<Notice> notices{};                                  // the stream begins with them
   RetryRule retry{};
 };
 
-// Sends the request. It is sent again, as `retry` says, until the first byte of an answer of status
-// 2xx went to the decoder; each time the stream tells with a Notice. No thread waits in between.
+// Sends the request. It is sent again, as `retry` says, until something of an answer was delivered;
+// each time the stream tells with a Notice. No thread waits in between.
 // Limits::whole holds for all attempts together. The stream does not keep the Network: once that is
 // gone, it fails with Errc::shutdown. Throws Error where Network::start() does.
 std::unique_ptr<ReplyStream> start_http_reply(const std::shared_ptr<Network>& network,

@@ -46,14 +46,14 @@ class OpenAiBackend final : public Backend {
     replace(call.request.headers, request.headers);
     call.request.body = std::make_shared<const std::string>(std::move(written.body));
     call.request.limits = request.limits;
-    call.decoder = make_openai_decoder(call.names);
+    call.make_decoder = [names = call.names] { return make_openai_decoder(names); };
     call.notices = std::move(written.notices);
     return start_http_reply(network_, std::move(call), std::move(stop));
   }
 
   std::vector<std::string> models(std::stop_token stop) override {
     HttpCall call = this->call("GET", "/models", {{"accept", "application/json"}});
-    call.decoder = make_openai_models_decoder(call.names);
+    call.make_decoder = [names = call.names] { return make_openai_models_decoder(names); };
     const auto stream = start_http_reply(network_, std::move(call), std::move(stop));
     std::vector<std::string> names;
     Chunk chunk;

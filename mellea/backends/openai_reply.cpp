@@ -40,7 +40,7 @@ class Calls {
   ToolCallPart part(const OpenAiEvent::Call& piece, std::size_t number) {
     Call& call = calls_[number];
     ToolCallPart part{.call = static_cast<int>(number), .arguments = std::string(piece.arguments)};
-    if (call.id.empty()) part.id = call.id = piece.id;
+    if (call.id.empty()) part.id = call.id = to_utf8(piece.id);
     if (!std::exchange(call.named, call.named || !piece.name.empty())) part.name = piece.name;
     return part;
   }
@@ -61,10 +61,8 @@ class OpenAiDecoder final : public ReplyDecoder {
   explicit OpenAiDecoder(std::shared_ptr<const RequestNames> names) : names_(std::move(names)) {}
 
   void begin(std::string_view content_type) override {
-    if (content_type.find("event-stream") != content_type.npos)
-      form_ = Form::events;
-    else if (!content_type.empty())
-      form_ = Form::whole;
+    // Other types are often wrong: what comes first tells.
+    if (content_type.starts_with("text/event-stream")) form_ = Form::events;
   }
 
   void feed(std::string_view bytes, Instant at, std::vector<Chunk>& out) override {
@@ -88,7 +86,8 @@ class OpenAiDecoder final : public ReplyDecoder {
     if (all_finished) return;
     throw Error(Errc::transport_error,
                 names_->provider + ": stream ended without its end mark after " +
-                    std::to_string(events_) + " chunks: the text above is incomplete",
+                    std::to_string(events_) + " chunks" +
+                    (events_ > 0 ? ": the text above is incomplete" : ""),
                 {.retryable = true});
   }
 

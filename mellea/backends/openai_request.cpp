@@ -71,6 +71,9 @@ class RequestWriter {
     if (request_.format) ignored("format", "completions have none");
     if (options_.think) ignored("think", "completions do not think");
     if (options_.top_logprobs) ignored("top_logprobs", "completions have none");
+    if (options_.logprobs) ignored("logprobs", "they would not be read");
+    if (options_.service_tier) ignored("service_tier", "completions have none");
+    if (options_.parallel_tool_calls) ignored("parallel_tool_calls", "completions have no tools");
     sampling();
     if (options_.max_tokens && member("max_tokens")) json_.number(*options_.max_tokens);
     return std::move(*this).finish("/completions");

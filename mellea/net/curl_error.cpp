@@ -44,6 +44,12 @@ bool is_malformed(std::string_view reason) {
   return reason.find("chunk") != reason.npos || reason.find("header") != reason.npos;
 }
 
+// A handshake that ended because the other side went, and not because it disagreed.
+bool is_lost(const CurlFailure& failure) {
+  return failure.os_error == ECONNRESET || failure.reason.find("SYSCALL") != failure.reason.npos ||
+         failure.reason.find("reset by peer") != failure.reason.npos;
+}
+
 }  // namespace
 
 std::string how_far(const CurlFailure& failure) {
@@ -59,6 +65,11 @@ Error to_error(const CurlFailure& failure) {
   const std::string reason =
       one_line(failure.reason.empty() ? curl_easy_strerror(static_cast<CURLcode>(failure.code))
                                       : failure.reason);
+  if (failure.reason.starts_with("Unsupported proxy"))  // libcurl quotes it, password and all
+    return Error(Errc::invalid_request,
+                 server +
+                     ": the proxy of the environment (http_proxy, https_proxy, all_proxy) is "
+                     "no URL of a proxy");
   switch (failure.code) {
     case CURLE_COULDNT_RESOLVE_HOST:
       return transport("no such host: " + std::string(failure.host), true);
@@ -69,10 +80,14 @@ Error to_error(const CurlFailure& failure) {
       return transport(
           server + ": the server's certificate is not valid: " + certificate_reason(reason), false);
     case CURLE_SSL_CONNECT_ERROR:
-      return transport(server + ": no TLS connection: " + reason, false);
+      return transport(server + ": no TLS connection: " + reason, is_lost(failure));
     case CURLE_SSL_CACERT_BADFILE:
       return Error(Errc::invalid_request, server + ": can't load certificates: " + reason);
     case CURLE_RECV_ERROR:
+      if (reason.find("CONNECT tunnel failed") != reason.npos)
+        return transport(server + ": the proxy refused: " + reason, false);
+      if (reason.find(" alert ") != reason.npos)
+        return transport(server + ": TLS was refused: " + reason, false);
       if (is_malformed(reason))
         return transport(server + ": the answer is not HTTP: " + reason, false);
       [[fallthrough]];

@@ -105,15 +105,17 @@ void EventLoop::stop() {
 }
 
 void EventLoop::run() {
-  std::array<epoll_event, 64> events;
+  std::array<epoll_event, 512> events;
   for (;;) {
     const int count = ::epoll_wait(*epoll_, events.data(), static_cast<int>(events.size()),
                                    milliseconds_to_wait());
+    if (count < 0) continue;  // the process was stopped and goes on: nothing was looked at yet
     on_events(events.data(), count);
     if (!take_commands()) break;
     on_curl_timer();
     reap();
-    on_deadlines();
+    // What has arrived counts before a deadline does, so all of it must have been looked at.
+    if (count < static_cast<int>(events.size())) on_deadlines();
   }
   close_all();
 }
@@ -287,8 +289,9 @@ void EventLoop::resume(Transfer& transfer) {
   if (!std::exchange(transfer.paused, false)) return;
   transfer.last_arrival = steady_clock::now();
   transfer.queue.resume(transfer.last_arrival);
-  curl_easy_pause(transfer.easy.get(), CURLPAUSE_CONT);
+  const CURLcode code = curl_easy_pause(transfer.easy.get(), CURLPAUSE_CONT);
   deliver();
+  if (code != CURLE_OK) return completed(transfer, code);
   arm(transfer);
 }
 
@@ -387,10 +390,18 @@ void EventLoop::close_all() {
   multi_.reset();
 }
 
-void EventLoop::call(const AnswerQueue::Wake& wake) noexcept try {
-  if (wake) wake();
-} catch (const std::exception& error) {
-  if (diagnostic_) diagnostic_({.kind = Notice::Kind::plugin_failed, .text = error.what()});
+void EventLoop::call(const AnswerQueue::Wake& wake) noexcept {
+  try {
+    if (wake) wake();
+  } catch (...) {
+    tell_of_a_throw();
+  }
+}
+
+void EventLoop::tell_of_a_throw() const noexcept try {
+  if (diagnostic_)
+    diagnostic_({.kind = Notice::Kind::plugin_failed, .text = "what when_ready() was given threw"});
+} catch (...) {  // nobody is left to be told
 }
 
 int EventLoop::on_socket(CURL* easy, curl_socket_t socket, int what, void* loop,

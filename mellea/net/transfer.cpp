@@ -14,7 +14,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr milliseconds kGrace{100};    // for the rest of an answer that nobody needs
-constexpr milliseconds kPatience{20};  // for a connection that such a rest is about to free
+constexpr milliseconds kPatience{10};  // for a connection that such a rest is about to free
 
 // "250 ms", "1.5 s", "600 s".
 std::string shown(milliseconds time) {

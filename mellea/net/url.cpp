@@ -34,8 +34,15 @@ std::string masked(std::string_view text) {
   return one_line(shown.append(hidden));
 }
 
+// What is no URL may have a password with a slash in it: all before the last @ is hidden.
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
-  throw Error(Errc::invalid_request, "not a URL to send to: \"" + masked(text) + "\": " + why);
+  const auto slashes = text.find("://");
+  const auto begin = slashes == text.npos ? 0 : slashes + 3;
+  const auto at = text.rfind('@');
+  std::string shown(text);
+  if (at != text.npos && at >= begin) shown.replace(begin, at - begin, "***");
+  shown.resize(std::min(shown.find('?'), shown.size()));
+  throw Error(Errc::invalid_request, "not a URL to send to: \"" + one_line(shown) + "\": " + why);
 }
 
 }  // namespace

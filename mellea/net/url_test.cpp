@@ -39,8 +39,8 @@ TEST(UrlTest, ShowsNoPassword) {
 TEST(UrlTest, WhatIsNoUrlIsRefusedWithoutShowingAPassword) {
   for (const std::string text :
        {"", "localhost:11434", "ftp://me:secret@h/", "http://", "http:///path", "http://h:99999/",
-        "me:secret@h", "http://me:secret@h h/", "http://me:secret@:80/",
-        "http://me:sec@secret@h/"}) {
+        "me:secret@h", "http://me:secret@h h/", "http://me:secret@:80/", "http://me:sec@secret@h/",
+        "https://me:a/secret@gw/v1", "htp://gw/v1?api-key=secret"}) {
     try {
       parse_url(text);
       ADD_FAILURE() << text;
