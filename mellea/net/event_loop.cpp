@@ -393,14 +393,15 @@ void EventLoop::close_all() {
 void EventLoop::call(const AnswerQueue::Wake& wake) noexcept {
   try {
     if (wake) wake();
+  } catch (const std::exception& error) {
+    tell_of_a_throw(error.what());
   } catch (...) {
-    tell_of_a_throw();
+    tell_of_a_throw("an exception that is no std::exception");
   }
 }
 
-void EventLoop::tell_of_a_throw() const noexcept try {
-  if (diagnostic_)
-    diagnostic_({.kind = Notice::Kind::plugin_failed, .text = "what when_ready() was given threw"});
+void EventLoop::tell_of_a_throw(const char* what) const noexcept try {
+  if (diagnostic_) diagnostic_({.kind = Notice::Kind::plugin_failed, .text = what});
 } catch (...) {  // nobody is left to be told
 }
 

@@ -78,7 +78,7 @@ class EventLoop {
   void release(Transfer& transfer);
   void close_all();
   void call(const AnswerQueue::Wake& wake) noexcept;
-  void tell_of_a_throw() const noexcept;
+  void tell_of_a_throw(const char* what) const noexcept;
 
   // What libcurl calls.
   static int on_socket(void* easy, int socket, int what, void* loop, void* known) noexcept;
