@@ -56,6 +56,7 @@ TEST_F(TracerTest, WhatTheCallerSaysBesideItsIdsIsInherited) {
   EXPECT_EQ(inner.record->trace_state, "vendor=1");
   EXPECT_EQ(inner.ids.flags, 3);
   EXPECT_EQ(tracer_->start(Scope::root(Kind::action), kStart).record->trace_state, "");
+  tracer_->end(tracer_->take(action.id()).record, kStart);
 }
 
 TEST_F(TracerTest, ACallerWithoutASessionSpanLinksToNothing) {
