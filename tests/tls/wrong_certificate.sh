@@ -8,12 +8,12 @@ dir=$(mktemp -d)
 trap 'kill "${server:-}" 2> /dev/null || true; rm -rf "$dir"' EXIT
 openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost \
   -keyout "$dir/key.pem" -out "$dir/cert.pem" 2> /dev/null
-for port in $(seq 43210 43230); do
-  openssl s_server -accept "127.0.0.1:$port" -key "$dir/key.pem" -cert "$dir/cert.pem" -www -quiet \
-    > /dev/null 2>&1 &
-  server=$!
-  until (: < "/dev/tcp/127.0.0.1/$port") 2> /dev/null || ! kill -0 "$server" 2> /dev/null; do :; done
-  kill -0 "$server" 2> /dev/null && break
+# Port 0: the system chooses one that nobody has, and the server says which.
+openssl s_server -accept 127.0.0.1:0 -key "$dir/key.pem" -cert "$dir/cert.pem" -www \
+  > "$dir/server" 2>&1 < /dev/null &
+server=$!
+until port=$(sed -n 's/^ACCEPT 127.0.0.1://p' "$dir/server") && [ -n "$port" ]; do
+  kill -0 "$server" || { cat "$dir/server"; exit 1; }
 done
 
 status=0
