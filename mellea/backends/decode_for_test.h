@@ -80,6 +80,20 @@ inline std::string describe(const Decoded& decoded) {
       return "info " + info.id + ' ' + info.model + ' ' + info.service_tier + ' ' +
              info.system_fingerprint;
     }
+    std::string operator()(const Logprobs& logprobs) const {
+      std::string all = "logprobs";
+      for (const TokenLogprob& token : logprobs.tokens) {
+        all += ' ' + token.token + '=' + std::to_string(token.logprob);
+        for (const auto& other : token.top)
+          all += " (" + other.token + '=' + std::to_string(other.logprob) + ')';
+      }
+      return all;
+    }
+    std::string operator()(const Embedding& embedding) const {
+      std::string all = "embedding";
+      for (const float value : embedding.values) all += ' ' + std::to_string(value);
+      return all;
+    }
     std::string operator()(const Notice& notice) const {
       return "notice " + std::string(to_string(notice.kind));
     }

@@ -114,6 +114,7 @@ const char* OpenAiEventReader::read(std::string_view json) {
 void OpenAiEventReader::parse(std::string_view json) {
   constexpr std::size_t kPadding = simdjson::SIMDJSON_PADDING;
   event_.clear();
+  joined_.clear();
   if (padded_.size() < json.size() + kPadding)
     padded_.resize(std::bit_ceil(json.size() + kPadding));
   std::memcpy(padded_.data(), json.data(), json.size());
@@ -168,6 +169,8 @@ void OpenAiEventReader::choice(object object) {
       choice.finish_reason = text_if_any(value);
     else if (key == "text")
       choice.text = text(value, "the text of a choice is not text");
+    else if (key == "logprobs" && is_object(value))
+      choice.logprobs = value.get_object().value().raw_json().value();
   }
   choice.calls_end = event_.calls.size();
   event_.choices.push_back(choice);
@@ -181,7 +184,7 @@ void OpenAiEventReader::said(Value value, OpenAiEvent::Choice& choice) {
     const std::string_view key = field.unescaped_key();
     auto member = field.value().value();
     if (key == "content") {
-      choice.text = text(member, "\"content\" is not text");
+      content(member, choice);
     } else if (key == "reasoning_content" || key == "reasoning" || key == "thinking") {
       if (choice.thinking.empty() && member.type().value() == json_type::string)
         choice.thinking = text(member, "");
@@ -193,6 +196,35 @@ void OpenAiEventReader::said(Value value, OpenAiEvent::Choice& choice) {
       function(member, event_.calls.emplace_back());
     }
   }
+}
+
+// Text, or, as some servers write it, a list of parts of which some are thinking.
+void OpenAiEventReader::content(Value value, OpenAiEvent::Choice& choice) {
+  constexpr const char* kNotText = "\"content\" is not text";
+  if (!is_array(value)) {
+    choice.text = text(value, kNotText);
+    return;
+  }
+  for (auto element : value.get_array()) {
+    auto part = element.value();
+    if (!is_object(part)) throw WrongShape{"a part of \"content\" is not an object"};
+    for (auto field : part.get_object()) {
+      const std::string_view key = field.unescaped_key();
+      auto member = field.value().value();
+      if (key == "text") {
+        choice.text = joined(choice.text, text(member, kNotText));
+      } else if (key == "thinking" && is_array(member)) {
+        OpenAiEvent::Choice inner;
+        content(member, inner);
+        choice.thinking = joined(choice.thinking, inner.text);
+      }
+    }
+  }
+}
+
+std::string_view OpenAiEventReader::joined(std::string_view all, std::string_view more) {
+  if (all.empty()) return more;
+  return joined_.emplace_back(std::string(all).append(more));
 }
 
 void OpenAiEventReader::tool_calls(Value value) {

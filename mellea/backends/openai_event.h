@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@ struct OpenAiEvent {
     std::string_view text{};
     std::string_view refusal{};
     std::string_view finish_reason{};
+    std::string_view logprobs{};  // a JSON object, not read yet
     std::size_t calls_end = 0;  // its calls end here in `calls`, and begin where the last one's end
   };
 
@@ -58,6 +60,8 @@ class OpenAiEventReader {
   void choices(Value value);
   void choice(simdjson::ondemand::object object);
   void said(Value value, OpenAiEvent::Choice& choice);
+  void content(Value value, OpenAiEvent::Choice& choice);
+  std::string_view joined(std::string_view all, std::string_view more);
   void tool_calls(Value value);
   void tool_call(simdjson::ondemand::object object, std::optional<std::int64_t> index);
   void function(Value value, OpenAiEvent::Call& call);
@@ -65,7 +69,8 @@ class OpenAiEventReader {
   std::string_view text(Value value, const char* complaint);
 
   simdjson::ondemand::parser parser_;
-  std::vector<char> padded_;  // the object, with the bytes after it that simdjson may touch
+  std::vector<char> padded_;        // the object, with the bytes after it that simdjson may touch
+  std::deque<std::string> joined_;  // texts that came in parts
   OpenAiEvent event_;
 };
 

@@ -15,10 +15,16 @@ struct Recording {
   int status = 0;
   std::string content_type{};
   std::string body{};
+  std::size_t inputs = 0;  // of embeddings
 };
 
-// Those of chats and completions; none if the folder is missing.
-std::vector<Recording> recordings() {
+bool of_chats(std::string_view route) {
+  return route.ends_with("/chat/completions") || route.ends_with("/v1/completions");
+}
+bool of_embeddings(std::string_view route) { return route.ends_with("/v1/embeddings"); }
+
+// Those whose route is wanted; none if the folder is missing.
+std::vector<Recording> recordings(bool (*wanted)(std::string_view route)) {
   std::vector<Recording> all;
   std::error_code none;
   for (const auto& entry : std::filesystem::directory_iterator(MELLEA_RECORDINGS, none)) {
@@ -27,12 +33,15 @@ std::vector<Recording> recordings() {
     const nlohmann::json recording = nlohmann::json::parse(file);
     const std::string path = recording["request"]["path"];
     const std::string route = path.substr(0, path.find('?'));
-    if (!route.ends_with("/chat/completions") && !route.ends_with("/v1/completions")) continue;
+    if (!wanted(route)) continue;
+    const nlohmann::json input =
+        recording["request"].value("/json/input"_json_pointer, nlohmann::json());
     const nlohmann::json& response = recording["response"];
     all.push_back({.name = entry.path().filename(),
                    .status = response["status"],
                    .content_type = response.value("content_type", ""),
-                   .body = response["body"]});
+                   .body = response["body"],
+                   .inputs = input.is_array() ? input.size() : 1});
   }
   return all;
 }
@@ -43,7 +52,7 @@ class OpenAiRecordings : public testing::Test {
     if (all_.empty()) GTEST_SKIP() << "no recordings in " << MELLEA_RECORDINGS;
   }
 
-  const std::vector<Recording> all_ = recordings();
+  const std::vector<Recording> all_ = recordings(of_chats);
 };
 
 TEST_F(OpenAiRecordings, DecodeWithoutAnError) {
@@ -69,12 +78,13 @@ TEST_F(OpenAiRecordings, DecodeTheSameByteByByte) {
 }
 
 TEST_F(OpenAiRecordings, DecodeTheSameCutInTwoAnywhere) {
-  constexpr std::size_t kSmall = 1'200;  // the rest is quadratic
+  constexpr std::size_t kSmall = 1'000;  // a larger one is cut at some places: all are quadratic
+  constexpr std::size_t kCuts = 10;
   for (const Recording& recording : all_) {
     const std::string_view body = recording.body;
-    if (body.size() > kSmall) continue;
+    const std::size_t step = body.size() <= kSmall ? 1 : body.size() / kCuts;
     const std::string whole = describe(decode(body, recording.content_type));
-    for (std::size_t at = 1; at < body.size(); ++at)
+    for (std::size_t at = 1; at < body.size(); at += step)
       ASSERT_EQ(whole,
                 describe(decode({body.substr(0, at), body.substr(at)}, recording.content_type)))
           << recording.name << " at " << at;
@@ -94,6 +104,28 @@ TEST_F(OpenAiRecordings, LostAtAnyByteNeverPassForWhole) {
       ASSERT_TRUE(decoded.error) << recording.name << " at " << at;
       ASSERT_TRUE(all.starts_with(decoded.reply.text)) << recording.name << " at " << at;
     }
+  }
+}
+
+TEST(OpenAiEmbeddingRecordings, DecodeTheSameByteByByte) {
+  const std::vector<Recording> all = recordings(of_embeddings);
+  if (all.empty()) GTEST_SKIP() << "no recordings in " << MELLEA_RECORDINGS;
+  for (const Recording& recording : all) {
+    if (recording.status != 200) continue;
+    const auto decoded = [&](std::size_t size) {
+      const auto decoder = make_openai_embeddings_decoder(names_for_test(), recording.inputs);
+      Decoded answer;
+      for (const std::string_view piece : cut(recording.body, size))
+        decoder->feed(piece, {}, answer.chunks);
+      decoder->end({}, answer.chunks);
+      for (const Chunk& chunk : answer.chunks) add(answer.reply, chunk);
+      return answer;
+    };
+    const Decoded whole = decoded(recording.body.size());
+    EXPECT_EQ(describe(whole), describe(decoded(1))) << recording.name;
+    ASSERT_EQ(whole.reply.embeddings.size(), recording.inputs) << recording.name;
+    EXPECT_GE(whole.reply.embeddings[0].values.size(), 512U) << recording.name;
+    EXPECT_TRUE(whole.reply.usage && whole.reply.usage->input_tokens) << recording.name;
   }
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "mellea/backends/openai_event.h"
+#include "mellea/backends/openai_logprobs.h"
 #include "mellea/core/text.h"
 #include "mellea/net/sse.h"
 
@@ -58,7 +59,8 @@ class Calls {
 
 class OpenAiDecoder final : public ReplyDecoder {
  public:
-  explicit OpenAiDecoder(std::shared_ptr<const RequestNames> names) : names_(std::move(names)) {}
+  OpenAiDecoder(std::shared_ptr<const RequestNames> names, std::size_t answers)
+      : names_(std::move(names)), answers_(answers) {}
 
   void begin(std::string_view content_type) override {
     // Other types are often wrong: what comes first tells.
@@ -83,7 +85,7 @@ class OpenAiDecoder final : public ReplyDecoder {
     const bool all_finished =
         !choices_.empty() && std::all_of(choices_.begin(), choices_.end(),
                                          [](const State& choice) { return choice.finished; });
-    if (all_finished) return;
+    if (all_finished) return check_answers();
     throw Error(Errc::transport_error,
                 names_->provider + ": stream ended without its end mark after " +
                     std::to_string(events_) + " chunks" +
@@ -95,6 +97,7 @@ class OpenAiDecoder final : public ReplyDecoder {
   enum class Form { unknown, events, whole };
   struct State {
     Calls calls{};
+    bool seen = false;
     bool finished = false;
   };
 
@@ -111,6 +114,7 @@ class OpenAiDecoder final : public ReplyDecoder {
     SseEvent event;
     while (!ended_ && next(event)) {
       if (event.data.starts_with("[DONE]")) {
+        check_answers();
         ended_ = true;
       } else if (event.name == "error") {
         throw stream_error(*names_, event.data, events_);
@@ -132,6 +136,15 @@ class OpenAiDecoder final : public ReplyDecoder {
     if (body_.empty()) refuse(*names_, "the answer is empty");
     take(body_, at, out);
     if (reader_.event().choices.empty()) refuse(*names_, "the answer has no choices");
+    check_answers();
+  }
+
+  // An answer that another prompt's would have to stand in for is worse than none.
+  void check_answers() const {
+    for (std::size_t i = 0; i < answers_; ++i)
+      if (i >= choices_.size() || !choices_[i].seen)
+        refuse(*names_, "there is no answer " + std::to_string(i) + " of " +
+                            std::to_string(answers_) + ", counted from 0");
   }
 
   void take(std::string_view json, Instant at, std::vector<Chunk>& out) {
@@ -182,9 +195,13 @@ class OpenAiDecoder final : public ReplyDecoder {
     const auto place = static_cast<std::size_t>(index);
     if (choices_.size() <= place) choices_.resize(place + 1);
     State& state = choices_[place];
+    state.seen = true;
     if (!choice.thinking.empty()) put(out, at, index, Thinking{std::string(choice.thinking)});
     if (!choice.text.empty()) put(out, at, index, std::string(choice.text));
     if (!choice.refusal.empty()) put(out, at, index, Refusal{std::string(choice.refusal)});
+    if (!choice.logprobs.empty())
+      if (Logprobs logprobs = read_openai_logprobs(choice.logprobs); !logprobs.tokens.empty())
+        put(out, at, index, std::move(logprobs));
     for (const OpenAiEvent::Call& call : calls) called(state.calls, call, at, index, out);
     if (choice.finish_reason.empty() || std::exchange(state.finished, true)) return;
     put(out, at, index, Finish{to_utf8(choice.finish_reason)});
@@ -210,6 +227,7 @@ class OpenAiDecoder final : public ReplyDecoder {
   }
 
   const std::shared_ptr<const RequestNames> names_;
+  const std::size_t answers_;
   Form form_ = Form::unknown;
   SseParser sse_;
   std::string body_{};  // of Form::whole
@@ -256,8 +274,9 @@ class OpenAiModelsDecoder final : public ReplyDecoder {
 
 }  // namespace
 
-std::unique_ptr<ReplyDecoder> make_openai_decoder(std::shared_ptr<const RequestNames> names) {
-  return std::make_unique<OpenAiDecoder>(std::move(names));
+std::unique_ptr<ReplyDecoder> make_openai_decoder(std::shared_ptr<const RequestNames> names,
+                                                  std::size_t answers) {
+  return std::make_unique<OpenAiDecoder>(std::move(names), answers);
 }
 
 std::unique_ptr<ReplyDecoder> make_openai_models_decoder(

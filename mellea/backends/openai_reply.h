@@ -1,6 +1,7 @@
 // What comes back from a server that speaks OpenAI's protocol. Pure: no network.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 
 #include "mellea/backends/reply_decoder.h"
@@ -12,7 +13,16 @@ namespace mellea {
 //
 // A stream is whole with `data: [DONE]`, or without it when every choice has had its finish reason
 // and the connection then ended well, as some servers do.
-std::unique_ptr<ReplyDecoder> make_openai_decoder(std::shared_ptr<const RequestNames> names);
+//
+// `answers`: how many there must be, one a prompt; 0: as many as there are. Throws parse_error
+// where one is missing.
+std::unique_ptr<ReplyDecoder> make_openai_decoder(std::shared_ptr<const RequestNames> names,
+                                                  std::size_t answers = 0);
+
+// Reads an answer of /embeddings, numbers as a list or in base64. Each vector is a chunk, at the
+// index of its prompt; throws parse_error where one of `prompts` is missing.
+std::unique_ptr<ReplyDecoder> make_openai_embeddings_decoder(
+    std::shared_ptr<const RequestNames> names, std::size_t prompts);
 
 // Reads an answer of /models: each name is a chunk of text.
 std::unique_ptr<ReplyDecoder> make_openai_models_decoder(std::shared_ptr<const RequestNames> names);

@@ -286,6 +286,112 @@ TEST(OpenAiDecoder, InvalidUtf8IsReplaced) {
   EXPECT_EQ(decode(event(R"({"model":"\ud800","choices":[]})") + kDone).outcome(), "ok");
 }
 
+TEST(OpenAiDecoder, ContentMayComeInPartsOfWhichSomeAreThinking) {
+  EXPECT_EQ(
+      chunks(
+          event(
+              R"({"id":"c1","model":"m","choices":[{"index":0,"delta":{"content":[{"type":"thinking","thinking":)"
+              R"([{"type":"text","text":"h"},{"type":"text","text":"m"}]},)"
+              R"({"type":"text","text":"a"},{"type":"text","text":"b"}]}}]})") +
+          kStop + kDone),
+      "0: thinking hm\n0: text ab\n0: finish stop\n");
+}
+
+TEST(OpenAiDecoder, LogprobsComeWithTheText) {
+  EXPECT_EQ(
+      chunks(
+          event(
+              R"({"id":"c1","model":"m","choices":[{"index":0,"delta":{"content":"a"},"logprobs":{"content":[)"
+              R"({"token":"a","logprob":-0.5,"bytes":[97],"top_logprobs":[)"
+              R"({"token":"a","logprob":-0.5},{"token":"b","logprob":-1.5}]}],)"
+              R"("refusal":null}}]})") +
+          kStop + kDone),
+      "0: text a\n0: logprobs a=-0.500000 (a=-0.500000) (b=-1.500000)\n0: finish stop\n");
+}
+
+TEST(OpenAiDecoder, LogprobsOfACompletionAreInLists) {
+  EXPECT_EQ(
+      describe(decode(R"({"choices":[{"index":0,"text":"ab","finish_reason":"stop","logprobs":)"
+                      R"({"tokens":["a","b"],"token_logprobs":[null,-1.0],)"
+                      R"("top_logprobs":[null,{"b":-1.0}],"text_offset":[0,1]}}]})",
+                      kJson)),
+      "0: text ab\n0: logprobs b=-1.000000 (b=-1.000000)\n0: finish stop\nok ");
+}
+
+TEST(OpenAiDecoder, LogprobsThatAreNoneLoseNothing) {
+  for (const char* logprobs :
+       {R"({"content":7})", R"({"content":[{"token":1}]})", R"({"tokens":[1]})",
+        R"({"content":[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]})", "[]", "{}"})
+    EXPECT_EQ(
+        chunks(
+            event(
+                R"({"id":"c1","model":"m","choices":[{"index":0,"delta":{"content":"a"},"logprobs":)" +
+                std::string(logprobs) + "}]}") +
+            kStop + kDone),
+        "0: text a\n0: finish stop\n")
+        << logprobs;
+}
+
+TEST(OpenAiDecoder, AnswersAreKnownByTheirIndexAndNoneMayBeMissing) {
+  const auto answer = [](std::string_view body, std::size_t answers) {
+    const auto decoder = make_openai_decoder(names_for_test(), answers);
+    std::vector<Chunk> out;
+    decoder->feed(body, {}, out);
+    decoder->end({}, out);
+    Reply reply;
+    for (const Chunk& chunk : out) add(reply, chunk);
+    return reply;
+  };
+  const Reply reply =
+      answer(R"({"choices":[{"index":1,"text":"second"},{"index":0,"text":"first"}]})", 2);
+  EXPECT_EQ(reply.text, "first");
+  ASSERT_EQ(reply.alternatives.size(), 1U);
+  EXPECT_EQ(reply.alternatives[0].text, "second");
+  EXPECT_THROW(answer(R"({"choices":[{"index":1,"text":"second"}]})", 2), Error);
+  EXPECT_THROW(answer(R"({"choices":[{"index":0,"text":"first"}]})", 2), Error);
+}
+
+class OpenAiEmbeddings : public testing::Test {
+ protected:
+  static Decoded decode(std::string_view body, std::size_t prompts) {
+    const auto decoder = make_openai_embeddings_decoder(names_for_test(), prompts);
+    Decoded decoded;
+    try {
+      for (const std::string_view piece : cut(body, 7)) decoder->feed(piece, {}, decoded.chunks);
+      decoder->end({}, decoded.chunks);
+    } catch (const Error& error) {
+      decoded.error = error;
+    }
+    return decoded;
+  }
+};
+
+TEST_F(OpenAiEmbeddings, StandAtTheIndexOfTheirPrompt) {
+  EXPECT_EQ(describe(decode(R"({"object":"list","data":[{"index":1,"embedding":[0.5,-2]},)"
+                            R"({"index":0,"embedding":[1,0.25]}],"model":"e",)"
+                            R"("usage":{"prompt_tokens":4,"total_tokens":4}})",
+                            2)),
+            "0: info  e  \n0: embedding 1.000000 0.250000\n1: embedding 0.500000 -2.000000\n"
+            "0: usage 4 - 4 - - -\nok ");
+}
+
+TEST_F(OpenAiEmbeddings, MayComeInBase64) {
+  EXPECT_EQ(describe(decode(R"({"data":[{"index":0,"embedding":"AACAPwAAAMA="}]})", 1)),
+            "0: embedding 1.000000 -2.000000\nok ");
+}
+
+TEST_F(OpenAiEmbeddings, ThatAreMissingOrTooManyAreAnError) {
+  for (const char* body :
+       {R"({"data":[{"index":0,"embedding":[1]}]})", R"({"data":[]})", "{}", "nope", "",
+        R"({"data":[{"index":0,"embedding":[1]},{"index":0,"embedding":[1]}]})",
+        R"({"data":[{"index":0,"embedding":[1]},{"index":2,"embedding":[1]}]})",
+        R"({"data":[{"index":0,"embedding":[1]},{"embedding":[1]}]})",
+        R"({"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":["x"]}]})",
+        R"({"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":"*"}]})"}) {
+    EXPECT_EQ(decode(body, 2).outcome(), "parse_error") << body;
+  }
+}
+
 TEST(OpenAiModelsDecoder, NamesTheModels) {
   const auto decoder = make_openai_models_decoder(names_for_test());
   std::vector<Chunk> out;

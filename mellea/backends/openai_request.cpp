@@ -70,13 +70,22 @@ class RequestWriter {
     if (!request_.tools.empty()) ignored("tools", "completions have none");
     if (request_.format) ignored("format", "completions have none");
     if (options_.think) ignored("think", "completions do not think");
-    if (options_.top_logprobs) ignored("top_logprobs", "completions have none");
-    if (options_.logprobs) ignored("logprobs", "they would not be read");
     if (options_.service_tier) ignored("service_tier", "completions have none");
     if (options_.parallel_tool_calls) ignored("parallel_tool_calls", "completions have no tools");
     sampling();
-    if (options_.max_tokens && member("max_tokens")) json_.number(*options_.max_tokens);
+    number("max_tokens", options_.max_tokens);
+    completion_logprobs();
     return std::move(*this).finish("/completions");
+  }
+
+  OpenAiRequest embedding() && {
+    if (request_.prompts.empty()) refuse("no prompts");
+    json_.begin_object();
+    model();
+    if (member("input")) prompts();
+    text("user", options_.user);
+    ignore_all_but_user();
+    return std::move(*this).finish("/embeddings");
   }
 
  private:
@@ -92,6 +101,20 @@ class RequestWriter {
         {.kind = Notice::Kind::option_ignored,
          .text = "openai: option " + std::string(option) + " was not sent: " + std::string(why),
          .name = std::string(option)});
+  }
+
+  // Completions have one number where chats have a switch and a number.
+  void completion_logprobs() {
+    const bool off = options_.logprobs && !*options_.logprobs;
+    if (off || (!options_.logprobs && !options_.top_logprobs) || !member("logprobs")) return;
+    json_.number(options_.top_logprobs ? *options_.top_logprobs : std::int64_t{1});
+  }
+
+  void ignore_all_but_user() {
+    for (const std::string_view name : names_of_set(options_))
+      if (name != "user") ignored(name, "embeddings have none");
+    if (!request_.tools.empty()) ignored("tools", "embeddings have none");
+    if (request_.format) ignored("format", "embeddings have none");
   }
 
   void model() {
@@ -115,7 +138,7 @@ class RequestWriter {
   void message(const Message& message, std::size_t number) {
     checked_text(message.text, {"message", number, to_string(message.role)});
     json_.begin_object().key("role").text(to_string(message.role)).key("content");
-    if (!message.images.empty())
+    if (!message.images.empty() || !message.audio.empty())
       parts(message, number);
     else if (message.text.empty() && !message.tool_calls.empty())
       json_.null();
@@ -142,6 +165,12 @@ class RequestWriter {
       if (!image.detail.empty())
         json_.key("detail").text(checked_text(image.detail, {"message", number, "image"}));
       json_.end_object().end_object();
+    }
+    for (const Audio& audio : message.audio) {
+      const Named what{"message", number, "audio"};
+      json_.begin_object().key("type").text("input_audio").key("input_audio").begin_object();
+      json_.key("data").text(checked_text(audio.data, what));
+      json_.key("format").text(checked_text(audio.format, what)).end_object().end_object();
     }
     json_.end_array();
   }
@@ -293,7 +322,7 @@ class RequestWriter {
   }
 
   OpenAiRequest finish(std::string_view path) && {
-    if (request_.stream) {
+    if (request_.stream && request_.kind != Request::Kind::embedding) {
       if (member("stream")) json_.boolean(true);
       if (member("stream_options"))
         json_.begin_object().key("include_usage").boolean(true).end_object();
@@ -357,7 +386,7 @@ OpenAiRequest write_openai_request(const Request& request, OpenAiDialect dialect
     case Request::Kind::completion: return RequestWriter(request, dialect).completion();
     case Request::Kind::embedding: break;
   }
-  refuse("embeddings can't be asked for yet");
+  return RequestWriter(request, dialect).embedding();
 }
 
 Json strict_schema(const Json& schema) {

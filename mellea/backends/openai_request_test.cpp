@@ -208,6 +208,45 @@ TEST(OpenAiRequest, OfCompletionsHasPrompts) {
   EXPECT_EQ(written.notices.size(), 1U);
 }
 
+TEST(OpenAiRequest, ACompletionHasOneNumberForLogprobs) {
+  const auto with = [](ModelOptions options) {
+    return write_openai_request({.kind = Request::Kind::completion,
+                                 .model = "m",
+                                 .prompts = {"a"},
+                                 .options = std::move(options)},
+                                kOther)
+        .body;
+  };
+  EXPECT_EQ(with({.logprobs = true}), R"({"model":"m","prompt":["a"],"logprobs":1})");
+  EXPECT_EQ(with({.top_logprobs = 3}), R"({"model":"m","prompt":["a"],"logprobs":3})");
+  EXPECT_EQ(with({.logprobs = false, .top_logprobs = 3}), R"({"model":"m","prompt":["a"]})");
+}
+
+TEST(OpenAiRequest, OfEmbeddingsHasInputsAndSaysWhatItLeavesOut) {
+  const OpenAiRequest written =
+      write_openai_request({.kind = Request::Kind::embedding,
+                            .model = "m",
+                            .prompts = {"a", "b"},
+                            .options = {.temperature = 0.5,
+                                        .user = std::string("u"),
+                                        .extra = Json::parse(R"({"dimensions":256})")},
+                            .stream = true},
+                           kOther);
+  EXPECT_EQ(written.path, "/embeddings");
+  EXPECT_EQ(written.body, R"({"model":"m","input":["a","b"],"user":"u","dimensions":256})");
+  ASSERT_EQ(written.notices.size(), 1U);
+  EXPECT_EQ(written.notices[0].name, "temperature");
+}
+
+TEST(OpenAiRequest, SoundIsAPartOfTheMessage) {
+  Request asked{.model = "m"};
+  asked.messages = {{.text = "What is this?", .audio = {{.data = "UklGRg==", .format = "wav"}}}};
+  EXPECT_EQ(body(asked),
+            R"({"model":"m","messages":[{"role":"user","content":[{"type":"text","text":)"
+            R"("What is this?"},{"type":"input_audio","input_audio":{"data":"UklGRg==","format":)"
+            R"("wav"}}]}]})");
+}
+
 TEST(OpenAiRequest, WhatCannotBeSentIsNamed) {
   Request asked = request();
   asked.messages.push_back({.role = Message::Role::assistant, .text = "a\xFF"});
@@ -225,8 +264,7 @@ TEST(OpenAiRequest, WhatCannotBeSentIsNamed) {
   asked.model.clear();
   EXPECT_EQ(refusal(asked), "openai: no model given");
   EXPECT_EQ(refusal({.model = "m"}), "openai: no messages");
-  EXPECT_EQ(refusal({.kind = Request::Kind::embedding, .model = "m"}),
-            "openai: embeddings can't be asked for yet");
+  EXPECT_EQ(refusal({.kind = Request::Kind::embedding, .model = "m"}), "openai: no prompts");
 }
 
 }  // namespace

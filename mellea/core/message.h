@@ -15,6 +15,12 @@ struct Image {
   std::string detail{};  // "low", "high"; empty: the provider's choice
 };
 
+// Sound that goes with a message.
+struct Audio {
+  std::string data{};    // base64
+  std::string format{};  // "wav", "mp3"
+};
+
 // A model's wish to have a function called. `arguments` is text as the model wrote it, which may be
 // no JSON at all: whoever runs the tool checks it.
 struct ToolCall {
@@ -34,6 +40,7 @@ struct Message {
   std::string tool_call_id{};          // of a tool
   std::string tool_name{};             // of a tool
   std::string thinking{};              // of an assistant; sent back only beside tool calls
+  std::vector<Audio> audio{};
 };
 std::string_view to_string(Message::Role role) noexcept;
 

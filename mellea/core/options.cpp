@@ -103,6 +103,16 @@ ModelOptions merged(const ModelOptions& nearer, const ModelOptions& wider) {
   return both;
 }
 
+std::vector<std::string_view> names_of_set(const ModelOptions& options) {
+  std::vector<std::string_view> names;
+  std::apply(
+      [&](const auto&... fields) {
+        ((options.*fields.member ? names.push_back(fields.name) : void()), ...);
+      },
+      kFields);
+  return names;
+}
+
 void set_option(ModelOptions& options, std::string_view name, std::string_view value) {
   if (name.starts_with("x.") && name.size() > 2) {
     nlohmann::json extra = options.extra ? *options.extra : nlohmann::json::object();

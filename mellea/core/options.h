@@ -63,6 +63,9 @@ struct ModelOptions {
 // Each option of `nearer` where it says something, else that of `wider`; `extra` member by member.
 ModelOptions merged(const ModelOptions& nearer, const ModelOptions& wider);
 
+// The names of the options that are set, `extra` aside, as set_option() takes them.
+std::vector<std::string_view> names_of_set(const ModelOptions& options);
+
 // Sets an option from text: `temperature=0.2`, `stop=END` (again for a second one), `x.NAME=VALUE`
 // into `extra` (VALUE is JSON, or else a string). Throws Error (Errc::invalid_request) that names
 // the nearest known option, or what the value should have been.

@@ -39,6 +39,8 @@ void add_said(Answer& answer, const Chunk& chunk) {
     answer.refusal += refusal->text;
   else if (const auto* part = std::get_if<ToolCallPart>(&chunk.what))
     add_tool_call(answer.tool_calls, *part);
+  else if (const auto* logprobs = std::get_if<Logprobs>(&chunk.what))
+    answer.logprobs.insert(answer.logprobs.end(), logprobs->tokens.begin(), logprobs->tokens.end());
 }
 
 }  // namespace
@@ -104,6 +106,10 @@ void add(Reply& reply, const Chunk& chunk) {
       if (reply.alternatives.size() < at) reply.alternatives.resize(at);
       reply.alternatives[at - 1].finish_reason = finish->reason;
     }
+  } else if (const auto* embedding = std::get_if<Embedding>(&chunk.what)) {
+    const auto at = static_cast<std::size_t>(chunk.index < 0 ? 0 : chunk.index);
+    if (reply.embeddings.size() <= at) reply.embeddings.resize(at + 1);
+    reply.embeddings[at] = *embedding;
   } else if (std::holds_alternative<Notice>(chunk.what)) {
     return;
   } else if (chunk.index <= 0) {

@@ -83,10 +83,30 @@ struct ResponseInfo {
   std::string system_fingerprint{};
 };
 
+// How likely the model found a token: the natural logarithm, 0 for certain.
+struct TokenLogprob {
+  struct Alternative {
+    std::string token{};
+    double logprob = 0;
+  };
+  std::string token{};
+  double logprob = 0;
+  std::vector<Alternative> top{};  // the likeliest in its place, which it may be among
+};
+// Of the tokens that came last; never empty.
+struct Logprobs {
+  std::vector<TokenLogprob> tokens{};
+};
+// What a text is to an embedding model.
+struct Embedding {
+  std::vector<float> values{};
+};
+
 struct Chunk {
   Instant at{};   // when its last byte arrived
   int index = 0;  // of the choice or the prompt
-  std::variant<std::string, Thinking, Refusal, ToolCallPart, Usage, Finish, ResponseInfo, Notice>
+  std::variant<std::string, Thinking, Refusal, ToolCallPart, Usage, Finish, ResponseInfo, Notice,
+               Logprobs, Embedding>
       what{};
 };
 
@@ -97,6 +117,7 @@ struct Choice {
   std::string refusal{};
   std::vector<ToolCall> tool_calls{};
   std::string finish_reason{};
+  std::vector<TokenLogprob> logprobs{};
 };
 
 struct Reply {
@@ -108,6 +129,8 @@ struct Reply {
   std::vector<Choice> alternatives{};         // choices 1 and up, where more than one was asked for
   ResponseInfo response{};                    // the provider's id, and the model that answered
   std::optional<Usage> usage{};
+  std::vector<TokenLogprob> logprobs{};  // of `text`, where they were asked for
+  std::vector<Embedding> embeddings{};   // one a prompt
 };
 
 // Folds a chunk into the reply. Notices are none of its business.
