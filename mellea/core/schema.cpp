@@ -1,0 +1,537 @@
+#include "mellea/core/schema.h"
+
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "mellea/core/error.h"
+#include "mellea/core/schema_format.h"
+#include "mellea/core/text.h"
+
+namespace mellea {
+
+using nlohmann::json;
+
+// One schema of a document. Others are named by their place among the nodes.
+struct Schema::Node {
+  using Ref = std::size_t;
+
+  bool never = false;  // the schema `false`
+  std::vector<std::string> types{};
+  std::optional<json> constant{};
+  std::optional<std::vector<json>> choices{};
+  std::map<std::string, Ref, std::less<>> properties{};
+  std::vector<std::string> required{};
+  std::optional<Ref> additional{};
+  std::vector<Ref> first_items{};
+  std::optional<Ref> items{};
+  std::optional<double> minimum{}, above{}, maximum{}, below{}, multiple_of{};
+  std::optional<std::uint64_t> min_length{}, max_length{}, min_items{}, max_items{};
+  bool unique = false;
+  std::shared_ptr<const RE2> pattern{};
+  FormatCheck format = nullptr;
+  std::string format_name{};
+  std::vector<Ref> any_of{}, one_of{}, all_of{};
+  std::optional<Ref> ref{};
+};
+
+namespace {
+
+constexpr std::array<std::string_view, 7> kTypes = {"null",   "boolean", "object", "array",
+                                                    "number", "string",  "integer"};
+constexpr std::array<std::string_view, 11> kDescribing = {
+    "$schema",  "$id",        "$comment", "title",     "description",  "default",
+    "examples", "deprecated", "readOnly", "writeOnly", "discriminator"};
+
+// "steps[2].title" of "steps[2]" and "title".
+std::string below(const std::string& path, std::string_view name) {
+  const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return c == '_' || c == '$' || c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+           (c >= 'A' && c <= 'Z') || c >= 0x80;
+  });
+  if (!plain) return path + "[\"" + one_line(name, 60) + "\"]";
+  return path.empty() ? std::string(name) : path + '.' + std::string(name);
+}
+std::string below(const std::string& path, std::size_t index) {
+  return path + '[' + std::to_string(index) + ']';
+}
+
+bool is_integer(const json& value) {
+  if (value.is_number_integer()) return true;
+  return value.is_number_float() && std::isfinite(value.get<double>()) &&
+         std::trunc(value.get<double>()) == value.get<double>();
+}
+
+bool is_of_type(const json& value, std::string_view type) {
+  if (type == "integer") return is_integer(value);
+  if (type == "number") return value.is_number();
+  return type == value.type_name();
+}
+
+std::string_view type_of(const json& value) {
+  return value.is_number_integer() ? "integer" : std::string_view(value.type_name());
+}
+
+// "an array", "null", "a string".
+std::string with_article(std::string_view type) {
+  if (type == "null") return "null";
+  const bool vowel = std::string_view("aeiou").find(type.front()) != std::string_view::npos;
+  return (vowel ? "an " : "a ") + std::string(type);
+}
+
+std::string shown(const json& value) {
+  return one_line(value.dump(-1, ' ', false, json::error_handler_t::replace), 60);
+}
+
+std::string shown(double number) { return json(number).dump(); }
+
+template <class List, class Show>
+std::string listed(const List& list, const Show& show) {
+  std::string all;
+  for (const auto& one : list) all.append(all.empty() ? "" : ", ").append(show(one));
+  return all;
+}
+
+std::size_t code_points(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80;
+  }));
+}
+
+bool is_multiple(const json& value, double of) {
+  const double number = value.get<double>();
+  if (value.is_number_integer() && std::trunc(of) == of && std::abs(of) < 0x1p53 &&
+      std::abs(number) < 0x1p53)
+    return std::fmod(number, of) == 0;
+  const double quotient = number / of;
+  // What is not exact in binary, 0.3 of 0.1 say, is as near as the arithmetic gets.
+  return std::isfinite(quotient) &&
+         std::abs(quotient - std::round(quotient)) <= 1e-9 * std::max(1.0, std::abs(quotient));
+}
+
+bool has_duplicates(const json& array) {
+  std::vector<const json*> sorted;
+  for (const json& element : array) sorted.push_back(&element);
+  std::sort(sorted.begin(), sorted.end(), [](const json* a, const json* b) { return *a < *b; });
+  return std::adjacent_find(sorted.begin(), sorted.end(),
+                            [](const json* a, const json* b) { return *a == *b; }) != sorted.end();
+}
+
+}  // namespace
+
+std::string to_string(const SchemaProblem& problem) {
+  return (problem.path.empty() ? "the value" : problem.path) + ' ' + problem.what;
+}
+
+// Turns a document into nodes.
+class Schema::Reader {
+ public:
+  explicit Reader(const json& document) : document_(document) {}
+
+  std::vector<Node> read() && {
+    node_of(document_, "");
+    check_references();
+    return std::move(nodes_);
+  }
+
+ private:
+  [[noreturn]] static void refuse(const std::string& path, const std::string& what) {
+    throw Error(Errc::invalid_request,
+                "schema: " + (path.empty() ? std::string("the whole") : path) + ": " + what);
+  }
+
+  // Reads it once, however often it is referred to.
+  Node::Ref node_of(const json& schema, const std::string& path) {
+    if (const auto known = known_.find(&schema); known != known_.end()) return known->second;
+    const Node::Ref place = nodes_.size();
+    known_.emplace(&schema, place);
+    nodes_.emplace_back();
+    Node node = read_node(schema, path);
+    nodes_[place] = std::move(node);
+    return place;
+  }
+
+  Node read_node(const json& schema, const std::string& path) {
+    Node node;
+    if (schema.is_boolean()) {
+      node.never = !schema.get<bool>();
+      return node;
+    }
+    if (!schema.is_object()) refuse(path, "a schema is an object, true or false");
+    for (const auto& [keyword, value] : schema.items())
+      if (!read_keyword(node, keyword, value, below(path, keyword))) refuse_keyword(path, keyword);
+    return node;
+  }
+
+  [[noreturn]] static void refuse_keyword(const std::string& path, const std::string& keyword) {
+    static constexpr std::array<std::string_view, 27> kKnown = {"type",
+                                                                "enum",
+                                                                "const",
+                                                                "properties",
+                                                                "required",
+                                                                "additionalProperties",
+                                                                "items",
+                                                                "prefixItems",
+                                                                "minItems",
+                                                                "maxItems",
+                                                                "uniqueItems",
+                                                                "minimum",
+                                                                "maximum",
+                                                                "exclusiveMinimum",
+                                                                "exclusiveMaximum",
+                                                                "multipleOf",
+                                                                "minLength",
+                                                                "maxLength",
+                                                                "pattern",
+                                                                "format",
+                                                                "anyOf",
+                                                                "oneOf",
+                                                                "allOf",
+                                                                "$ref",
+                                                                "$defs",
+                                                                "title",
+                                                                "description"};
+    refuse(path, "the keyword \"" + one_line(keyword, 60) + "\" is not supported" +
+                     did_you_mean(keyword, kKnown));
+  }
+
+  // False if there is no such keyword.
+  bool read_keyword(Node& node, std::string_view keyword, const json& value,
+                    const std::string& path) {
+    if (keyword == "type") return read_types(node, value, path);
+    if (keyword == "const") return node.constant = value, true;
+    if (keyword == "enum") return read_enum(node, value, path);
+    if (keyword == "properties") return read_properties(node, value, path);
+    if (keyword == "required") return node.required = names(value, path), true;
+    if (keyword == "additionalProperties") return node.additional = node_of(value, path), true;
+    if (keyword == "items") return node.items = node_of(value, path), true;
+    if (keyword == "prefixItems") return node.first_items = schemas(value, path), true;
+    if (keyword == "minItems") return node.min_items = size(value, path), true;
+    if (keyword == "maxItems") return node.max_items = size(value, path), true;
+    if (keyword == "minLength") return node.min_length = size(value, path), true;
+    if (keyword == "maxLength") return node.max_length = size(value, path), true;
+    if (keyword == "minimum") return node.minimum = number(value, path), true;
+    if (keyword == "maximum") return node.maximum = number(value, path), true;
+    if (keyword == "exclusiveMinimum") return node.above = number(value, path), true;
+    if (keyword == "exclusiveMaximum") return node.below = number(value, path), true;
+    if (keyword == "multipleOf") return read_multiple_of(node, value, path);
+    if (keyword == "uniqueItems") return read_unique(node, value, path);
+    if (keyword == "pattern") return read_pattern(node, value, path);
+    if (keyword == "format") return read_format(node, value, path);
+    if (keyword == "anyOf") return node.any_of = schemas(value, path), true;
+    if (keyword == "oneOf") return node.one_of = schemas(value, path), true;
+    if (keyword == "allOf") return node.all_of = schemas(value, path), true;
+    if (keyword == "$ref") return node.ref = reference(value, path), true;
+    if (keyword == "$defs" || keyword == "definitions") return read_definitions(value, path);
+    return std::find(kDescribing.begin(), kDescribing.end(), keyword) != kDescribing.end();
+  }
+
+  static bool read_types(Node& node, const json& value, const std::string& path) {
+    node.types = value.is_string() ? std::vector{value.get<std::string>()} : names(value, path);
+    if (node.types.empty()) refuse(path, "no type is given");
+    for (const std::string& type : node.types)
+      if (std::find(kTypes.begin(), kTypes.end(), type) == kTypes.end())
+        refuse(path, "\"" + one_line(type, 60) + "\" is no type" + did_you_mean(type, kTypes));
+    return true;
+  }
+
+  static bool read_enum(Node& node, const json& value, const std::string& path) {
+    if (!value.is_array()) refuse(path, "must be a list of values");
+    node.choices = value.get<std::vector<json>>();
+    return true;
+  }
+
+  bool read_properties(Node& node, const json& value, const std::string& path) {
+    if (!value.is_object()) refuse(path, "must be an object of schemas");
+    for (const auto& [name, schema] : value.items())
+      node.properties.emplace(name, node_of(schema, below(path, name)));
+    return true;
+  }
+
+  bool read_definitions(const json& value, const std::string& path) {
+    if (!value.is_object()) refuse(path, "must be an object of schemas");
+    for (const auto& [name, schema] : value.items()) node_of(schema, below(path, name));
+    return true;
+  }
+
+  static bool read_multiple_of(Node& node, const json& value, const std::string& path) {
+    node.multiple_of = number(value, path);
+    if (*node.multiple_of <= 0) refuse(path, "must be over 0");
+    return true;
+  }
+
+  static bool read_unique(Node& node, const json& value, const std::string& path) {
+    if (!value.is_boolean()) refuse(path, "must be true or false");
+    node.unique = value.get<bool>();
+    return true;
+  }
+
+  static bool read_pattern(Node& node, const json& value, const std::string& path) {
+    if (!value.is_string()) refuse(path, "must be a regular expression");
+    auto pattern = std::make_shared<RE2>(value.get<std::string>(), RE2::Quiet);
+    if (!pattern->ok())
+      refuse(path, "no regular expression of RE2: " + one_line(pattern->error(), 120));
+    node.pattern = std::move(pattern);
+    return true;
+  }
+
+  static bool read_format(Node& node, const json& value, const std::string& path) {
+    if (!value.is_string()) refuse(path, "must be the name of a format");
+    node.format_name = value.get<std::string>();
+    node.format = find_format(node.format_name);
+    if (node.format == nullptr)
+      refuse(path, "the format \"" + one_line(node.format_name, 60) + "\" is not supported");
+    return true;
+  }
+
+  static std::vector<std::string> names(const json& value, const std::string& path) {
+    std::vector<std::string> all;
+    if (!value.is_array()) refuse(path, "must be a list of names");
+    for (const json& name : value) {
+      if (!name.is_string()) refuse(path, "must be a list of names");
+      all.push_back(name.get<std::string>());
+    }
+    return all;
+  }
+
+  static double number(const json& value, const std::string& path) {
+    if (!value.is_number()) refuse(path, "must be a number");
+    return value.get<double>();
+  }
+
+  static std::uint64_t size(const json& value, const std::string& path) {
+    if (!is_integer(value) || value.get<double>() < 0)
+      refuse(path, "must be a whole number, 0 or more");
+    return value.get<std::uint64_t>();
+  }
+
+  std::vector<Node::Ref> schemas(const json& value, const std::string& path) {
+    if (!value.is_array() || value.empty()) refuse(path, "must be a list of schemas");
+    std::vector<Node::Ref> all;
+    for (std::size_t i = 0; i < value.size(); ++i) all.push_back(node_of(value[i], below(path, i)));
+    return all;
+  }
+
+  Node::Ref reference(const json& value, const std::string& path) {
+    if (!value.is_string()) refuse(path, "must be a text");
+    const std::string text = value.get<std::string>();
+    if (!text.starts_with('#'))
+      refuse(path,
+             "\"" + one_line(text, 60) + "\" is not in this document: only \"#...\" is supported");
+    try {
+      return node_of(document_.at(json::json_pointer(decoded(text.substr(1)))), text);
+    } catch (const json::exception&) {
+      refuse(path, "\"" + one_line(text, 60) + "\" leads nowhere");
+    }
+  }
+
+  // %22 and the like, as in any URI.
+  static std::string decoded(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      const char* const digits = text.data() + i + 1;
+      unsigned char c = 0;
+      const bool escaped = text[i] == '%' && i + 2 < text.size() &&
+                           std::from_chars(digits, digits + 2, c, 16).ptr == digits + 2;
+      out += escaped ? static_cast<char>(c) : text[i];
+      if (escaped) i += 2;
+    }
+    return out;
+  }
+
+  // A schema that refers to itself for the same value would never be done.
+  void check_references() const {
+    std::vector<int> seen(nodes_.size(), 0);  // 1: being looked at, 2: fine
+    for (Node::Ref i = 0; i < nodes_.size(); ++i) check_references(i, seen);
+  }
+  void check_references(Node::Ref place, std::vector<int>& seen) const {
+    if (seen[place] == 2) return;
+    if (std::exchange(seen[place], 1) == 1) refuse("$ref", "refers to itself and to nothing else");
+    const Node& node = nodes_[place];
+    if (node.ref) check_references(*node.ref, seen);
+    for (const auto* all : {&node.any_of, &node.one_of, &node.all_of})
+      for (const Node::Ref one : *all) check_references(one, seen);
+    seen[place] = 2;
+  }
+
+  const json& document_;
+  std::vector<Node> nodes_;
+  std::map<const json*, Node::Ref> known_;
+};
+
+// Compares one value with the nodes.
+class Schema::Checker {
+ public:
+  Checker(const std::vector<Node>& nodes, std::size_t most) : nodes_(nodes), most_(most) {}
+
+  std::vector<SchemaProblem> check(const json& value) && {
+    check(0, value, "");
+    return std::move(problems_);
+  }
+
+ private:
+  bool full() const noexcept { return problems_.size() >= most_; }
+  void problem(const std::string& path, std::string what) {
+    if (!full()) problems_.push_back({path, std::move(what)});
+  }
+
+  void check(Node::Ref place, const json& value, const std::string& path) {
+    if (full()) return;
+    if (left_ == 0) return problem(path, "takes too long to check: it is too deep for its schema");
+    --left_;
+    const Node& node = nodes_[place];
+    if (node.never) return problem(path, "must not be there");
+    if (node.ref) check(*node.ref, value, path);
+    const bool right_type = node.types.empty() ||
+                            std::any_of(node.types.begin(), node.types.end(),
+                                        [&](const auto& type) { return is_of_type(value, type); });
+    if (!right_type)
+      return problem(path, "must be " + listed(node.types, with_article) + ", and is " +
+                               with_article(type_of(value)));
+    check_choice(node, value, path);
+    if (value.is_object()) check_object(node, value, path);
+    if (value.is_array()) check_array(node, value, path);
+    if (value.is_number()) check_number(node, value, path);
+    if (value.is_string()) check_text(node, value.get_ref<const std::string&>(), path);
+    check_combined(node, value, path);
+  }
+
+  void check_choice(const Node& node, const json& value, const std::string& path) {
+    if (node.constant && *node.constant != value)
+      problem(path, "must be " + shown(*node.constant) + ", and is " + shown(value));
+    if (node.choices &&
+        std::find(node.choices->begin(), node.choices->end(), value) == node.choices->end())
+      problem(path, "must be one of " +
+                        listed(*node.choices, [](const json& one) { return shown(one); }) +
+                        ", and is " + shown(value));
+  }
+
+  void check_object(const Node& node, const json& value, const std::string& path) {
+    for (const std::string& name : node.required)
+      if (!value.contains(name)) problem(below(path, name), "is missing");
+    for (const auto& [name, member] : value.items()) {
+      if (const auto known = node.properties.find(name); known != node.properties.end())
+        check(known->second, member, below(path, name));
+      else if (node.additional && nodes_[*node.additional].never)
+        problem(below(path, name), "is not known");
+      else if (node.additional)
+        check(*node.additional, member, below(path, name));
+    }
+  }
+
+  void check_array(const Node& node, const json& value, const std::string& path) {
+    const auto items = [](std::uint64_t count) {
+      return std::to_string(count) + (count == 1 ? " item" : " items");
+    };
+    const std::string has = ", and has " + std::to_string(value.size());
+    if (node.min_items && value.size() < *node.min_items)
+      problem(path, "must have at least " + items(*node.min_items) + has);
+    if (node.max_items && value.size() > *node.max_items)
+      problem(path, "must have at most " + items(*node.max_items) + has);
+    if (node.unique && has_duplicates(value)) problem(path, "must not have the same item twice");
+    for (std::size_t i = 0; i < value.size() && !full(); ++i) {
+      if (i < node.first_items.size())
+        check(node.first_items[i], value[i], below(path, i));
+      else if (node.items)
+        check(*node.items, value[i], below(path, i));
+    }
+  }
+
+  void check_number(const Node& node, const json& value, const std::string& path) {
+    const double number = value.get<double>();
+    const auto must = [&](std::string_view what, double limit) {
+      problem(path, "must be " + std::string(what) + shown(limit) + ", and is " + shown(value));
+    };
+    if (node.minimum && number < *node.minimum) must("at least ", *node.minimum);
+    if (node.maximum && number > *node.maximum) must("at most ", *node.maximum);
+    if (node.above && number <= *node.above) must("over ", *node.above);
+    if (node.below && number >= *node.below) must("under ", *node.below);
+    if (node.multiple_of && !is_multiple(value, *node.multiple_of))
+      must("a multiple of ", *node.multiple_of);
+  }
+
+  void check_text(const Node& node, const std::string& text, const std::string& path) {
+    const auto characters = [](std::uint64_t count) {
+      return std::to_string(count) + (count == 1 ? " character" : " characters");
+    };
+    if (node.min_length || node.max_length) {
+      const std::size_t length = code_points(text);
+      const std::string has = ", and has " + std::to_string(length);
+      if (node.min_length && length < *node.min_length)
+        problem(path, "must have at least " + characters(*node.min_length) + has);
+      if (node.max_length && length > *node.max_length)
+        problem(path, "must have at most " + characters(*node.max_length) + has);
+    }
+    if (node.pattern && !RE2::PartialMatch(text, *node.pattern))
+      problem(path, "must match /" + node.pattern->pattern() + "/, and is " + shown(json(text)));
+    if (node.format != nullptr && !node.format(text))
+      problem(path, "must be of the format " + node.format_name + ", and is " + shown(json(text)));
+  }
+
+  void check_combined(const Node& node, const json& value, const std::string& path) {
+    for (const Node::Ref one : node.all_of) check(one, value, path);
+    if (!node.any_of.empty()) {
+      const Alternatives any = try_each(node.any_of, value, 1);
+      if (any.matches == 0) tell_none(any, path);
+    }
+    if (!node.one_of.empty()) {
+      const Alternatives one = try_each(node.one_of, value, 2);
+      if (one.matches == 0) tell_none(one, path);
+      if (one.matches > 1) problem(path, "is more than one of the things of which it must be one");
+    }
+  }
+
+  struct Alternatives {
+    std::size_t matches = 0;
+    std::vector<SchemaProblem> problems{};  // the first of each that does not match
+  };
+
+  // Stops at `enough` matches.
+  Alternatives try_each(const std::vector<Node::Ref>& all, const json& value, std::size_t enough) {
+    Alternatives tried;
+    for (const Node::Ref one : all) {
+      Checker checker(nodes_, 1);
+      checker.left_ = left_;
+      checker.check(one, value, "");
+      left_ = checker.left_;
+      if (!checker.problems_.empty())
+        tried.problems.push_back(std::move(checker.problems_.front()));
+      else if (++tried.matches == enough)
+        break;
+    }
+    return tried;
+  }
+
+  void tell_none(const Alternatives& tried, const std::string& path) {
+    // Cut short: what is wrong with an alternative may be that none of its own will do, and so on.
+    problem(path, "is none of the things that it may be: " +
+                      listed(tried.problems, [](const SchemaProblem& one) {
+                        return one_line(to_string(one), 120);
+                      }));
+  }
+
+  const std::vector<Node>& nodes_;
+  const std::size_t most_;
+  // Comparisons that may still be made: alternatives within alternatives take exponentially many.
+  std::size_t left_ = 100'000;
+  std::vector<SchemaProblem> problems_;
+};
+
+Schema::Schema(const Json& schema)
+    : nodes_(std::make_shared<const std::vector<Node>>(schema ? Reader(*schema).read()
+                                                              : std::vector<Node>(1))) {}
+
+std::vector<SchemaProblem> Schema::check(const json& value, std::size_t most) const {
+  return Checker(*nodes_, most).check(value);
+}
+
+}  // namespace mellea
