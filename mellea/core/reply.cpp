@@ -99,6 +99,7 @@ void add(Reply& reply, const Chunk& chunk) {
     if (!info->service_tier.empty()) reply.response.service_tier = info->service_tier;
     if (!info->system_fingerprint.empty())
       reply.response.system_fingerprint = info->system_fingerprint;
+    if (info->metadata) reply.response.metadata = info->metadata;
   } else if (const auto* finish = std::get_if<Finish>(&chunk.what)) {
     reply.finish_reasons.push_back(finish->reason);
     if (chunk.index > 0) {

@@ -81,6 +81,7 @@ struct ResponseInfo {
   std::string model{};
   std::string service_tier{};
   std::string system_fingerprint{};
+  Json metadata{};  // an object: what else the provider tells, under its own names
 };
 
 // How likely the model found a token: the natural logarithm, 0 for certain.

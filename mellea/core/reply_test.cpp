@@ -45,6 +45,15 @@ TEST(ReplyTest, FoldsWhatIsSaid) {
   EXPECT_EQ(reply.finish_reasons, std::vector<std::string>{"stop"});
 }
 
+TEST(ReplyTest, WhatIsToldLaterOfTheAnswerJoinsWhatWasToldBefore) {
+  const Reply reply = folded({{.what = ResponseInfo{.id = "r1", .model = "m"}},
+                              {.what = ResponseInfo{.metadata = Json::parse(R"({"cost":1})")}},
+                              {.what = ResponseInfo{.model = "n"}}});
+  EXPECT_EQ(reply.response.id, "r1");
+  EXPECT_EQ(reply.response.model, "n");
+  EXPECT_EQ(reply.response.metadata.text(), R"({"cost":1})");
+}
+
 TEST(ReplyTest, PutsToolCallsTogether) {
   const Reply reply =
       folded({{.what = ToolCallPart{.call = 0, .id = "c1", .name = "f", .arguments = "{\"a\""}},
