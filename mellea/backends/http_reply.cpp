@@ -12,12 +12,15 @@
 namespace mellea {
 namespace {
 
-// "...: refused (3 attempts): is it running?"
-Error given_up(const Error& error, const std::string& reason) {
+// "...: refused (3 attempts): is it running? (ollama serve)"
+Error given_up(const Error& error, const std::string& start_hint, const std::string& reason = {}) {
   const std::string_view what = error.what();
   std::string text(what);
-  text += " (" + reason + ")";
-  if (what.ends_with(": refused")) text += ": is it running?";
+  if (!reason.empty()) text += " (" + reason + ")";
+  if (what.ends_with(": refused")) {
+    text += ": is it running?";
+    if (!start_hint.empty()) text += " (" + start_hint + ')';
+  }
   return Error(error.code(), text, error.details());
 }
 
@@ -195,9 +198,10 @@ class HttpReply final : public ReplyStream {
                                            .connection_failed = error.retryable(),
                                            .asked = error.details().retry_after},
                                           random_fraction());
-    if (!decision.again) return fail(given_up(error, decision.reason));
+    if (!decision.again) return fail(given_up(error, call_.names->start_hint, decision.reason));
     const Instant until = call_.request.until;
-    if (until != Instant{} && Instant::clock::now() + decision.delay >= until) return fail(error);
+    if (until != Instant{} && Instant::clock::now() + decision.delay >= until)
+      return fail(given_up(error, call_.names->start_hint));
     tell({.kind = Notice::Kind::retry,
           .text = error.what(),
           .attempt = attempt_,

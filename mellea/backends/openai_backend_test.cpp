@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "mellea/backends/read_for_test.h"
 #include "mellea/net/testing/loopback_server.h"
 
 namespace mellea {
@@ -28,33 +29,6 @@ const Headers kSoon = {{"retry-after-ms", "1"}};
 Script whole() { return Script::answer(200, kWhole, {{"content-type", "application/json"}}); }
 Script stream_of(const std::string& body) { return Script::stream().chunk(body).end(); }
 Script limited() { return Script::answer(429, R"({"error":{"message":"slow down"}})", kSoon); }
-
-// What a stream gave, and the Error it ended with.
-struct Read {
-  Reply reply{};
-  std::vector<Notice> notices{};
-  std::optional<Error> error{};
-  std::string outcome() const { return error ? std::string(to_string(error->code())) : "ok"; }
-  std::string what() const { return error ? error->what() : ""; }
-};
-
-Read read(ReplyStream& stream) {
-  Read all;
-  Chunk chunk;
-  try {
-    for (Next next{}; (next = stream.try_next(chunk)) != Next::end;) {
-      if (next == Next::pending)
-        stream.wait(Instant::max());
-      else if (const auto* notice = std::get_if<Notice>(&chunk.what))
-        all.notices.push_back(*notice);
-      else
-        add(all.reply, chunk);
-    }
-  } catch (const Error& error) {
-    all.error = error;
-  }
-  return all;
-}
 
 class OpenAiBackend : public testing::Test {
  protected:
@@ -349,7 +323,8 @@ TEST(MakeBackend, NamesTheNearestKnownOne) {
             "unknown backend \"opnai\": did you mean \"openai\"?");
   EXPECT_EQ(refusal({.backend = "zzz"}, Errc::invalid_request),
             "unknown backend \"zzz\": known are openai, scripted");
-  EXPECT_EQ(refusal({}, Errc::invalid_request), "no backend given: known are openai, scripted");
+  EXPECT_EQ(refusal({}, Errc::invalid_request),
+            "no backend given: known are openai, scripted");
 }
 
 TEST(MakeBackend, AKeyIsDemandedByOpenAiItselfOnly) {

@@ -1,8 +1,6 @@
 // One JSON object of a server that speaks OpenAI's protocol: a stream's event, or a whole answer.
 #pragma once
 
-#include <simdjson.h>
-
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -10,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mellea/backends/json_reader.h"
 #include "mellea/core/reply.h"
 
 namespace mellea {
@@ -45,8 +44,7 @@ struct OpenAiEvent {
   void clear();
 };
 
-// Reads one object after another with the same memory. Invalid UTF-8 and halves of surrogate pairs
-// become U+FFFD. Members that nobody uses may be anything, however deep.
+// Reads one object after another with the same memory.
 class OpenAiEventReader {
  public:
   // Null if `json` was read into event(); else why not, as a clause.
@@ -54,22 +52,20 @@ class OpenAiEventReader {
   const OpenAiEvent& event() const noexcept { return event_; }
 
  private:
-  using Value = simdjson::ondemand::value;
+  using Value = JsonReader::Value;
+  using Object = JsonReader::Object;
 
-  void parse(std::string_view json);
+  void take(Object object);
   void choices(Value value);
-  void choice(simdjson::ondemand::object object);
+  void choice(Object object);
   void said(Value value, OpenAiEvent::Choice& choice);
   void content(Value value, OpenAiEvent::Choice& choice);
   std::string_view joined(std::string_view all, std::string_view more);
   void tool_calls(Value value);
-  void tool_call(simdjson::ondemand::object object, std::optional<std::int64_t> index);
   void function(Value value, OpenAiEvent::Call& call);
   void usage(Value value);
-  std::string_view text(Value value, const char* complaint);
 
-  simdjson::ondemand::parser parser_;
-  std::vector<char> padded_;        // the object, with the bytes after it that simdjson may touch
+  JsonReader reader_;
   std::deque<std::string> joined_;  // texts that came in parts
   OpenAiEvent event_;
 };

@@ -1,7 +1,6 @@
 #include "mellea/backends/openai_reply.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <span>
 #include <utility>
 
@@ -86,11 +85,7 @@ class OpenAiDecoder final : public ReplyDecoder {
         !choices_.empty() && std::all_of(choices_.begin(), choices_.end(),
                                          [](const State& choice) { return choice.finished; });
     if (all_finished) return check_answers();
-    throw Error(Errc::transport_error,
-                names_->provider + ": stream ended without its end mark after " +
-                    std::to_string(events_) + " chunks" +
-                    (events_ > 0 ? ": the text above is incomplete" : ""),
-                {.retryable = true});
+    throw stream_cut(*names_, events_);
   }
 
  private:
@@ -165,14 +160,6 @@ class OpenAiDecoder final : public ReplyDecoder {
     ++events_;
   }
 
-  template <class What>
-  static void put(std::vector<Chunk>& out, Instant at, int index, What what) {
-    Chunk& chunk = out.emplace_back();
-    chunk.at = at;
-    chunk.index = index;
-    chunk.what.emplace<What>(std::move(what));
-  }
-
   void info(const OpenAiEvent& event, Instant at, std::vector<Chunk>& out) {
     bool changed = false;
     const auto learn = [&changed](std::string& known, std::string_view told) {
@@ -240,48 +227,11 @@ class OpenAiDecoder final : public ReplyDecoder {
   bool complained_ = false;     // of its counts
 };
 
-class OpenAiModelsDecoder final : public ReplyDecoder {
- public:
-  explicit OpenAiModelsDecoder(std::shared_ptr<const RequestNames> names)
-      : names_(std::move(names)) {}
-
-  void begin(std::string_view) override {}
-
-  void feed(std::string_view bytes, Instant, std::vector<Chunk>&) override {
-    if (body_.size() + bytes.size() > kMaxWhole)
-      refuse(*names_, "the answer is over " + std::to_string(kMaxWhole) + " bytes");
-    body_ += bytes;
-  }
-
-  bool ended() const noexcept override { return false; }
-
-  void end(Instant at, std::vector<Chunk>& out) override {
-    constexpr std::size_t kMaxDepth = 64;
-    nlohmann::json answer(nlohmann::json::value_t::discarded);
-    if (!nests_deeper_than(body_, kMaxDepth))
-      answer = nlohmann::json::parse(to_utf8(body_), nullptr, false);
-    if (!answer.is_object() || !answer.contains("data") || !answer["data"].is_array())
-      refuse(*names_, "the answer is no list of models: \"" + one_line(body_, 80) + "\"");
-    for (const nlohmann::json& model : answer["data"])
-      if (model.is_object() && model.contains("id") && model["id"].is_string())
-        out.push_back({.at = at, .what = model["id"].get<std::string>()});
-  }
-
- private:
-  const std::shared_ptr<const RequestNames> names_;
-  std::string body_{};
-};
-
 }  // namespace
 
 std::unique_ptr<ReplyDecoder> make_openai_decoder(std::shared_ptr<const RequestNames> names,
                                                   std::size_t answers) {
   return std::make_unique<OpenAiDecoder>(std::move(names), answers);
-}
-
-std::unique_ptr<ReplyDecoder> make_openai_models_decoder(
-    std::shared_ptr<const RequestNames> names) {
-  return std::make_unique<OpenAiModelsDecoder>(std::move(names));
 }
 
 }  // namespace mellea

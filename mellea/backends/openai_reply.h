@@ -24,7 +24,4 @@ std::unique_ptr<ReplyDecoder> make_openai_decoder(std::shared_ptr<const RequestN
 std::unique_ptr<ReplyDecoder> make_openai_embeddings_decoder(
     std::shared_ptr<const RequestNames> names, std::size_t prompts);
 
-// Reads an answer of /models: each name is a chunk of text.
-std::unique_ptr<ReplyDecoder> make_openai_models_decoder(std::shared_ptr<const RequestNames> names);
-
 }  // namespace mellea

@@ -392,17 +392,5 @@ TEST_F(OpenAiEmbeddings, ThatAreMissingOrTooManyAreAnError) {
   }
 }
 
-TEST(OpenAiModelsDecoder, NamesTheModels) {
-  const auto decoder = make_openai_models_decoder(names_for_test());
-  std::vector<Chunk> out;
-  decoder->feed(R"({"object":"list","data":[{"id":"a"},{"id":"b"},{"x":1}]})", {}, out);
-  decoder->end({}, out);
-  ASSERT_EQ(out.size(), 2U);
-  EXPECT_EQ(std::get<std::string>(out[1].what), "b");
-  const auto other = make_openai_models_decoder(names_for_test());
-  other->feed("nope", {}, out);
-  EXPECT_THROW(other->end({}, out), Error);
-}
-
 }  // namespace
 }  // namespace mellea

@@ -1,56 +1,24 @@
 #include "mellea/backends/openai_request.h"
 
-#include <simdjson.h>
-
-#include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "mellea/backends/json_writer.h"
-#include "mellea/core/text.h"
 
 namespace mellea {
 namespace {
 
-[[noreturn]] void refuse(const std::string& what) {
-  throw Error(Errc::invalid_request, "openai: " + what);
-}
-
-// What is checked before it is written, by the name that a message calls it by.
-struct Named {
-  std::string_view name;
-  std::size_t number = 0;  // from 1; 0: there is only one
-  std::string_view part{};
-
-  std::string text() const {
-    std::string all(name);
-    if (number > 0) all += ' ' + std::to_string(number);
-    if (!part.empty()) all.append(", ").append(part);
-    return all;
-  }
-};
-
-std::string_view checked_text(std::string_view text, const Named& what) {
-  if (!simdjson::validate_utf8(text.data(), text.size()))
-    refuse(what.text() + ": the text is not valid UTF-8");
-  return text;
-}
-
-double checked_number(double number, std::string_view name) {
-  if (!std::isfinite(number)) refuse("option " + std::string(name) + ": not a finite number");
-  return number;
-}
+constexpr RequestChecks kChecks("openai");
 
 class RequestWriter {
  public:
   RequestWriter(const Request& request, OpenAiDialect dialect)
       : request_(request), options_(request.options), dialect_(dialect) {
-    if (options_.extra && !options_.extra->is_object()) refuse("extra: not a JSON object");
+    kChecks.extra(options_);
   }
 
-  OpenAiRequest chat() && {
-    if (request_.messages.empty()) refuse("no messages");
+  WrittenRequest chat() && {
+    if (request_.messages.empty()) kChecks.refuse("no messages");
     json_.begin_object();
     model();
     if (member("messages")) messages();
@@ -62,8 +30,8 @@ class RequestWriter {
     return std::move(*this).finish("/chat/completions");
   }
 
-  OpenAiRequest completion() && {
-    if (request_.prompts.empty()) refuse("no prompts");
+  WrittenRequest completion() && {
+    if (request_.prompts.empty()) kChecks.refuse("no prompts");
     json_.begin_object();
     model();
     if (member("prompt")) prompts();
@@ -78,8 +46,8 @@ class RequestWriter {
     return std::move(*this).finish("/completions");
   }
 
-  OpenAiRequest embedding() && {
-    if (request_.prompts.empty()) refuse("no prompts");
+  WrittenRequest embedding() && {
+    if (request_.prompts.empty()) kChecks.refuse("no prompts");
     json_.begin_object();
     model();
     if (member("input")) prompts();
@@ -97,10 +65,7 @@ class RequestWriter {
   }
 
   void ignored(std::string_view option, std::string_view why) {
-    notices_.push_back(
-        {.kind = Notice::Kind::option_ignored,
-         .text = "openai: option " + std::string(option) + " was not sent: " + std::string(why),
-         .name = std::string(option)});
+    notices_.push_back(kChecks.ignored(option, why));
   }
 
   // Completions have one number where chats have a switch and a number.
@@ -118,14 +83,14 @@ class RequestWriter {
   }
 
   void model() {
-    if (request_.model.empty()) refuse("no model given");
-    if (member("model")) json_.text(checked_text(request_.model, {"the model's name"}));
+    if (request_.model.empty()) kChecks.refuse("no model given");
+    if (member("model")) json_.text(kChecks.text(request_.model, {"the model's name"}));
   }
 
   void prompts() {
     json_.begin_array();
     for (std::size_t i = 0; i < request_.prompts.size(); ++i)
-      json_.text(checked_text(request_.prompts[i], {"prompt", i + 1}));
+      json_.text(kChecks.text(request_.prompts[i], {"prompt", i + 1}));
     json_.end_array();
   }
 
@@ -136,7 +101,7 @@ class RequestWriter {
   }
 
   void message(const Message& message, std::size_t number) {
-    checked_text(message.text, {"message", number, to_string(message.role)});
+    kChecks.text(message.text, {"message", number, to_string(message.role)});
     json_.begin_object().key("role").text(to_string(message.role)).key("content");
     if (!message.images.empty() || !message.audio.empty())
       parts(message, number);
@@ -145,12 +110,12 @@ class RequestWriter {
     else
       json_.text(message.text);
     if (message.role == Message::Role::tool)
-      json_.key("tool_call_id").text(checked_text(message.tool_call_id, {"message", number, "id"}));
+      json_.key("tool_call_id").text(kChecks.text(message.tool_call_id, {"message", number, "id"}));
     if (!message.tool_calls.empty()) {
       tool_calls(message, number);
       if (!message.thinking.empty())
         json_.key("reasoning_content")
-            .text(checked_text(message.thinking, {"message", number, "thinking"}));
+            .text(kChecks.text(message.thinking, {"message", number, "thinking"}));
     }
     json_.end_object();
   }
@@ -161,27 +126,27 @@ class RequestWriter {
       json_.begin_object().key("type").text("text").key("text").text(message.text).end_object();
     for (const Image& image : message.images) {
       json_.begin_object().key("type").text("image_url").key("image_url").begin_object();
-      json_.key("url").text(checked_text(image.url, {"message", number, "image"}));
+      json_.key("url").text(kChecks.text(image.url, {"message", number, "image"}));
       if (!image.detail.empty())
-        json_.key("detail").text(checked_text(image.detail, {"message", number, "image"}));
+        json_.key("detail").text(kChecks.text(image.detail, {"message", number, "image"}));
       json_.end_object().end_object();
     }
     for (const Audio& audio : message.audio) {
-      const Named what{"message", number, "audio"};
+      const Part what{"message", number, "audio"};
       json_.begin_object().key("type").text("input_audio").key("input_audio").begin_object();
-      json_.key("data").text(checked_text(audio.data, what));
-      json_.key("format").text(checked_text(audio.format, what)).end_object().end_object();
+      json_.key("data").text(kChecks.text(audio.data, what));
+      json_.key("format").text(kChecks.text(audio.format, what)).end_object().end_object();
     }
     json_.end_array();
   }
 
   void tool_calls(const Message& message, std::size_t number) {
-    const Named what{"message", number, "tool call"};
+    const Part what{"message", number, "tool call"};
     json_.key("tool_calls").begin_array();
     for (const ToolCall& call : message.tool_calls) {
-      json_.begin_object().key("id").text(checked_text(call.id, what)).key("type").text("function");
-      json_.key("function").begin_object().key("name").text(checked_text(call.name, what));
-      json_.key("arguments").text(checked_text(call.arguments, what)).end_object().end_object();
+      json_.begin_object().key("id").text(kChecks.text(call.id, what)).key("type").text("function");
+      json_.key("function").begin_object().key("name").text(kChecks.text(call.name, what));
+      json_.key("arguments").text(kChecks.text(call.arguments, what)).end_object().end_object();
     }
     json_.end_array();
   }
@@ -194,9 +159,7 @@ class RequestWriter {
       json_.end_array();
     }
     const ToolChoice& choice = request_.tool_choice;
-    const bool must_call =
-        choice.mode == ToolChoice::Mode::required || choice.mode == ToolChoice::Mode::named;
-    if (tools.empty() && must_call) refuse("a tool must be called, but there are none");
+    kChecks.tool_choice(request_);
     if (!tools.empty() && choice.mode != ToolChoice::Mode::provider_default &&
         member("tool_choice"))
       tool_choice(choice);
@@ -207,11 +170,11 @@ class RequestWriter {
       json_.boolean(*options_.parallel_tool_calls);
   }
 
-  void tool(const ToolSpec& tool, const Named& what) {
+  void tool(const ToolSpec& tool, const Part& what) {
     json_.begin_object().key("type").text("function").key("function").begin_object();
-    json_.key("name").text(checked_text(tool.name, what));
+    json_.key("name").text(kChecks.text(tool.name, what));
     if (!tool.description.empty())
-      json_.key("description").text(checked_text(tool.description, what));
+      json_.key("description").text(kChecks.text(tool.description, what));
     if (tool.parameters) json_.key("parameters").raw(tool.parameters.text());
     json_.end_object().end_object();
   }
@@ -223,11 +186,6 @@ class RequestWriter {
       case ToolChoice::Mode::named: break;
       default: json_.text("auto"); return;
     }
-    std::vector<std::string_view> known;
-    for (const ToolSpec& tool : request_.tools) known.push_back(tool.name);
-    if (std::find(known.begin(), known.end(), choice.name) == known.end())
-      refuse("tool_choice: there is no tool \"" + one_line(choice.name, 60) + "\"" +
-             did_you_mean(choice.name, known));
     json_.begin_object().key("type").text("function").key("function").begin_object();
     json_.key("name").text(choice.name).end_object().end_object();
   }
@@ -242,7 +200,7 @@ class RequestWriter {
     }
     json_.text("json_schema").key("json_schema").begin_object();
     json_.key("name").text(format.name.empty() ? "answer"
-                                               : checked_text(format.name, {"the format's name"}));
+                                               : kChecks.text(format.name, {"the format's name"}));
     json_.key("schema").raw(dialect_.own_service && format.strict
                                 ? strict_schema(format.schema).text()
                                 : format.schema.text());
@@ -262,7 +220,7 @@ class RequestWriter {
     if (options_.stop && member("stop")) {
       json_.begin_array();
       for (const std::string& stop : *options_.stop)
-        json_.text(checked_text(stop, {"option stop"}));
+        json_.text(kChecks.text(stop, {"option stop"}));
       json_.end_array();
     }
     text("user", options_.user);
@@ -285,7 +243,7 @@ class RequestWriter {
       if (is_switch)
         json_.text(think == "on" ? "medium" : "none");
       else
-        json_.text(checked_text(think, {"option think"}));
+        json_.text(kChecks.text(think, {"option think"}));
     }
     if (is_switch && !dialect_.own_service) enable_thinking(think == "on");
   }
@@ -303,13 +261,13 @@ class RequestWriter {
   }
 
   void number(std::string_view name, const Option<double>& option) {
-    if (option && member(name)) json_.number(checked_number(*option, name));
+    if (option && member(name)) json_.number(kChecks.number(*option, name));
   }
   void number(std::string_view name, const Option<std::int64_t>& option) {
     if (option && member(name)) json_.number(*option);
   }
   void text(std::string_view name, const Option<std::string>& option) {
-    if (option && member(name)) json_.text(checked_text(*option, {"option", 0, name}));
+    if (option && member(name)) json_.text(kChecks.text(*option, {"option", 0, name}));
   }
 
   // An option that only servers other than OpenAI's own know.
@@ -321,7 +279,7 @@ class RequestWriter {
       number(name, option);
   }
 
-  OpenAiRequest finish(std::string_view path) && {
+  WrittenRequest finish(std::string_view path) && {
     if (request_.stream && request_.kind != Request::Kind::embedding) {
       if (member("stream")) json_.boolean(true);
       if (member("stream_options"))
@@ -330,7 +288,7 @@ class RequestWriter {
     if (options_.extra)
       for (const auto& [name, value] : options_.extra->items())
         if (name != kKwargs || !kwargs_written_)
-          json_.key(checked_text(name, {"extra"})).raw(Json(value).text());
+          json_.key(kChecks.text(name, {"extra"})).raw(Json(value).text());
     json_.end_object();
     return {path, std::move(json_).take(), std::move(notices_)};
   }
@@ -356,7 +314,8 @@ void make_each_strict(nlohmann::json& schema, const char* keyword, std::size_t d
 void make_strict(nlohmann::json& schema, std::size_t depth) {
   constexpr std::size_t kMaxDepth = 256;
   if (depth > kMaxDepth)
-    refuse("the format's schema is nested more than " + std::to_string(kMaxDepth) + " deep");
+    kChecks.refuse("the format's schema is nested more than " + std::to_string(kMaxDepth) +
+                   " deep");
   if (!schema.is_object()) return;
   if (const auto properties = schema.find("properties");
       properties != schema.end() && properties->is_object()) {
@@ -380,7 +339,7 @@ OpenAiDialect OpenAiDialect::of_host(std::string_view host) noexcept {
   return {.own_service = host == "api.openai.com" || host.ends_with(".openai.azure.com")};
 }
 
-OpenAiRequest write_openai_request(const Request& request, OpenAiDialect dialect) {
+WrittenRequest write_openai_request(const Request& request, OpenAiDialect dialect) {
   switch (request.kind) {
     case Request::Kind::chat: return RequestWriter(request, dialect).chat();
     case Request::Kind::completion: return RequestWriter(request, dialect).completion();

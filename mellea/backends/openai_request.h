@@ -1,12 +1,9 @@
 // What is sent to a server that speaks OpenAI's protocol. Pure: no network.
 #pragma once
 
-#include <string>
 #include <string_view>
-#include <vector>
 
-#include "mellea/core/reply.h"
-#include "mellea/core/request.h"
+#include "mellea/backends/request_checks.h"
 
 namespace mellea {
 
@@ -20,15 +17,9 @@ struct OpenAiDialect {
   static OpenAiDialect of_host(std::string_view host) noexcept;
 };
 
-struct OpenAiRequest {
-  std::string_view path{};  // below the base URL
-  std::string body{};
-  std::vector<Notice> notices{};  // options that can't be honoured
-};
-
 // A streaming request asks for usage too. `extra` goes in last and wins; chat_template_kwargs in it
 // are joined with ours. Throws Error (Errc::invalid_request) that names what can't be sent.
-OpenAiRequest write_openai_request(const Request& request, OpenAiDialect dialect);
+WrittenRequest write_openai_request(const Request& request, OpenAiDialect dialect);
 
 // `schema` as strict mode wants it. What satisfies it satisfies `schema` too: members that may be
 // missing there are required here, and no others are allowed.

@@ -197,7 +197,7 @@ TEST(OpenAiRequest, AStrictSchemaIsStrictAtEveryLevel) {
 }
 
 TEST(OpenAiRequest, OfCompletionsHasPrompts) {
-  const OpenAiRequest written =
+  const WrittenRequest written =
       write_openai_request({.kind = Request::Kind::completion,
                             .model = "m",
                             .prompts = {"a", "b"},
@@ -223,7 +223,7 @@ TEST(OpenAiRequest, ACompletionHasOneNumberForLogprobs) {
 }
 
 TEST(OpenAiRequest, OfEmbeddingsHasInputsAndSaysWhatItLeavesOut) {
-  const OpenAiRequest written =
+  const WrittenRequest written =
       write_openai_request({.kind = Request::Kind::embedding,
                             .model = "m",
                             .prompts = {"a", "b"},

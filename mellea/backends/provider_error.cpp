@@ -88,10 +88,10 @@ constexpr std::array<std::string_view, 3> kKeyCodes = {"invalid_api_key", "authe
                                                        "permission_error"};
 constexpr std::array<std::string_view, 3> kLimitCodes = {"rate_limit_exceeded", "rate_limit_error",
                                                          "insufficient_quota"};
-// How vLLM, llama-server, TGI and the gateways before them say it, in lower case.
-constexpr std::array<std::string_view, 4> kContextSentences = {
+// How vLLM, llama-server, TGI, Ollama and the gateways before them say it, in lower case.
+constexpr std::array<std::string_view, 5> kContextSentences = {
     "maximum context length", "exceeds the available context size", "exceed context window",
-    "prompt is too long"};
+    "prompt is too long", "exceeded max context length"};
 
 bool is_about_context(const Fault& fault) {
   return is_one_of(fault, kContextCodes) ||
@@ -136,10 +136,26 @@ std::string in_quotes(const std::string& text) {
   return line.empty() ? "" : ": \"" + line + "\"";
 }
 
-std::string way_out(Errc code, const RequestNames& names) {
+// A server without a sentence of its own knows not even the path.
+std::string way_to_find(const Fault& fault, const RequestNames& names) {
+  if (fault.message.empty() || names.missing_hint.empty())
+    return ": check the model's name and the base URL";
+  return ": is it there? (" + names.missing_hint + ')';
+}
+
+std::string way_to_ask(const Fault& fault) {
+  if (has(fault.message, "does not support tools"))
+    return ": leave out the tools, or take a model that knows them";
+  if (has(fault.message, "does not support thinking"))
+    return ": leave out the option think, or take a model that thinks";
+  return {};
+}
+
+std::string way_out(Errc code, const Fault& fault, const RequestNames& names) {
   switch (code) {
     case Errc::auth: return ": " + names.auth_hint;
-    case Errc::not_found: return ": check the model's name and the base URL";
+    case Errc::invalid_request: return way_to_ask(fault);
+    case Errc::not_found: return way_to_find(fault, names);
     case Errc::context_length: return ": send less, or take a model with a larger context";
     default: return {};
   }
@@ -153,7 +169,7 @@ Error answer_error(const RequestNames& names, const FailedAnswer& answer) {
   std::string what = names.prefix() + std::to_string(answer.status) + ' ' +
                      std::string(to_string(code)) + in_quotes(fault.text);
   if (!answer.request_id.empty()) what += " (request " + one_line(answer.request_id, 80) + ')';
-  what += way_out(code, names);
+  what += way_out(code, fault, names);
   const bool retryable = is_retryable(code, answer.status, fault);
   return Error(code, what,
                {.status = answer.status,
@@ -177,6 +193,14 @@ Error stream_error(const RequestNames& names, std::string_view body, std::size_t
                {.provider_code = std::move(fault.code),
                 .provider_message = std::move(fault.message),
                 .retryable = retryable});
+}
+
+Error stream_cut(const RequestNames& names, std::size_t chunks) {
+  return Error(Errc::transport_error,
+               names.provider + ": stream ended without its end mark after " +
+                   std::to_string(chunks) + " chunks" +
+                   (chunks > 0 ? ": the text above is incomplete" : ""),
+               {.retryable = true});
 }
 
 Error about(const RequestNames& names, const Error& error) {

@@ -12,9 +12,11 @@ namespace mellea {
 
 // Which request an Error is about, in words fit to be shown.
 struct RequestNames {
-  std::string provider{};   // "openai"
-  std::string request{};    // "POST https://api.openai.com/v1/chat/completions"
-  std::string auth_hint{};  // what to do about a refused key: "check OPENAI_API_KEY"
+  std::string provider{};      // "openai"
+  std::string request{};       // "POST https://api.openai.com/v1/chat/completions"
+  std::string auth_hint{};     // what to do about a refused key: "check OPENAI_API_KEY"
+  std::string missing_hint{};  // about a model that is not there: "ollama pull granite4:micro"
+  std::string start_hint{};    // about a server that does not run: "ollama serve"
 
   std::string prefix() const { return provider + ": " + request + ": "; }
 };
@@ -32,6 +34,9 @@ Error answer_error(const RequestNames& names, const FailedAnswer& answer);
 
 // For an error object that comes in the middle of a stream, after `chunks` others.
 Error stream_error(const RequestNames& names, std::string_view json, std::size_t chunks);
+
+// For a stream that ends without its end mark, after `chunks` others.
+Error stream_cut(const RequestNames& names, std::size_t chunks);
 
 // An Error of a lower layer, with what it was about put before it.
 Error about(const RequestNames& names, const Error& error);

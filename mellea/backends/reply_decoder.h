@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "mellea/backends/provider_error.h"
@@ -27,5 +28,14 @@ class ReplyDecoder {
   // answer is not whole.
   virtual void end(Instant at, std::vector<Chunk>& out) = 0;
 };
+
+// Appends a chunk; `index` is of the choice.
+template <class What>
+void put(std::vector<Chunk>& out, Instant at, int index, What what) {
+  Chunk& chunk = out.emplace_back();
+  chunk.at = at;
+  chunk.index = index;
+  chunk.what.emplace<What>(std::move(what));
+}
 
 }  // namespace mellea

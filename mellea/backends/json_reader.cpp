@@ -1,0 +1,89 @@
+#include "mellea/backends/json_reader.h"
+
+#include <bit>
+#include <cstring>
+
+#include "mellea/core/text.h"
+
+namespace mellea {
+namespace {
+
+using simdjson::simdjson_error;
+using simdjson::ondemand::json_type;
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// The code unit of the escape \uXXXX at `at`; -1 if there is none.
+int code_unit(std::string_view json, std::size_t at) {
+  if (at + 6 > json.size() || json[at] != '\\' || json[at + 1] != 'u') return -1;
+  int unit = 0;
+  for (std::size_t i = at + 2; i < at + 6; ++i) {
+    if (hex_digit(json[i]) < 0) return -1;
+    unit = unit * 16 + hex_digit(json[i]);
+  }
+  return unit;
+}
+
+}  // namespace
+
+std::string with_whole_characters(std::string_view text) {
+  std::string json = to_utf8(text);
+  for (std::size_t at = json.find('\\'); at != json.npos; at = json.find('\\', at)) {
+    const int unit = code_unit(json, at);
+    if (unit < 0xD800 || unit > 0xDFFF) {
+      at += 2;
+      continue;
+    }
+    const int next = code_unit(json, at + 6);
+    if (unit < 0xDC00 && next >= 0xDC00 && next <= 0xDFFF) {
+      at += 12;
+    } else {
+      json.replace(at, 6, "\\uFFFD");
+      at += 6;
+    }
+  }
+  return json;
+}
+
+bool is_object(JsonReader::Value& value) { return value.type().value() == json_type::object; }
+bool is_array(JsonReader::Value& value) { return value.type().value() == json_type::array; }
+bool is_null(JsonReader::Value& value) { return value.type().value() == json_type::null; }
+
+std::string_view text_of(JsonReader::Value value, const char* complaint) {
+  if (is_null(value)) return {};
+  if (value.type().value() != json_type::string) throw WrongShape{complaint};
+  const std::string_view text = value.get_string().value();
+  // Half a surrogate pair is decoded to what is no UTF-8.
+  if (!simdjson::validate_utf8(text.data(), text.size()))
+    throw simdjson_error(simdjson::STRING_ERROR);
+  return text;
+}
+
+std::string_view text_if_any(JsonReader::Value value) {
+  return value.type().value() == json_type::string ? value.get_string().value()
+                                                   : std::string_view();
+}
+
+std::optional<std::int64_t> count_of(JsonReader::Value value) {
+  std::int64_t number = 0;
+  if (value.type().value() != json_type::number || value.get_int64().get(number)) return {};
+  return number;
+}
+
+simdjson::ondemand::document JsonReader::document_of(std::string_view json) {
+  constexpr std::size_t kPadding = simdjson::SIMDJSON_PADDING;
+  if (padded_.size() < json.size() + kPadding)
+    padded_.resize(std::bit_ceil(json.size() + kPadding));
+  std::memcpy(padded_.data(), json.data(), json.size());
+  std::memset(padded_.data() + json.size(), 0, kPadding);
+  auto document = parser_.iterate(padded_.data(), json.size(), padded_.size()).value();
+  if (document.type().value() != json_type::object) throw WrongShape{"not a JSON object"};
+  return document;
+}
+
+}  // namespace mellea
