@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "mellea/backends/ollama_backend.h"
 #include "mellea/backends/openai_backend.h"
 #include "mellea/backends/scripted_backend.h"
 #include "mellea/core/text.h"
@@ -11,7 +12,7 @@
 namespace mellea {
 namespace {
 
-constexpr std::array<std::string_view, 2> kBackends = {"openai", "scripted"};
+constexpr std::array<std::string_view, 3> kBackends = {"ollama", "openai", "scripted"};
 
 [[noreturn]] void refuse_unknown(std::string_view name) {
   std::string known;
@@ -33,6 +34,7 @@ void stop(Network& network) noexcept { network.stop(); }
 
 std::shared_ptr<Backend> make_backend(const BackendOptions& options,
                                       std::shared_ptr<Network> network) {
+  if (options.backend == "ollama") return make_ollama_backend(options, std::move(network));
   if (options.backend == "openai") return make_openai_backend(options, std::move(network));
   if (options.backend == "scripted")
     return std::make_shared<ScriptedBackend>(ScriptedOptions{.echo = true});

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mellea/backends/ollama_reply.h"
 #include "mellea/backends/openai_reply.h"
 
 namespace mellea {
@@ -23,6 +24,8 @@ struct Decoded {
   std::string what() const { return error ? error->what() : ""; }
 };
 
+inline constexpr std::string_view kLines = "application/x-ndjson";
+
 inline std::shared_ptr<const RequestNames> names_for_test() {
   return std::make_shared<const RequestNames>(
       RequestNames{.provider = "openai",
@@ -31,14 +34,14 @@ inline std::shared_ptr<const RequestNames> names_for_test() {
 }
 
 // Feeds `pieces`, then ends the connection well.
-inline Decoded decode(const std::vector<std::string_view>& pieces, std::string_view content_type) {
-  const auto decoder = make_openai_decoder(names_for_test());
+inline Decoded decode(ReplyDecoder& decoder, const std::vector<std::string_view>& pieces,
+                      std::string_view content_type) {
   Decoded decoded;
   try {
-    decoder->begin(content_type);
+    decoder.begin(content_type);
     for (const std::string_view piece : pieces)
-      if (!decoder->ended()) decoder->feed(piece, Instant{}, decoded.chunks);
-    if (!decoder->ended()) decoder->end(Instant{}, decoded.chunks);
+      if (!decoder.ended()) decoder.feed(piece, Instant{}, decoded.chunks);
+    if (!decoder.ended()) decoder.end(Instant{}, decoded.chunks);
   } catch (const Error& error) {
     decoded.error = error;
   }
@@ -46,8 +49,18 @@ inline Decoded decode(const std::vector<std::string_view>& pieces, std::string_v
   return decoded;
 }
 
+inline Decoded decode(const std::vector<std::string_view>& pieces, std::string_view content_type) {
+  return decode(*make_openai_decoder(names_for_test()), pieces, content_type);
+}
+
 inline Decoded decode(std::string_view body, std::string_view content_type = kEvents) {
   return decode(std::vector<std::string_view>{body}, content_type);
+}
+
+inline Decoded decode_ollama(const std::vector<std::string_view>& pieces) {
+  const auto names = std::make_shared<const RequestNames>(
+      RequestNames{.provider = "ollama", .request = "POST http://h/api/chat"});
+  return decode(*make_ollama_decoder(names, "call_"), pieces, kLines);
 }
 
 inline std::vector<std::string_view> cut(std::string_view body, std::size_t size) {
@@ -78,7 +91,7 @@ inline std::string describe(const Decoded& decoded) {
     std::string operator()(const Finish& finish) const { return "finish " + finish.reason; }
     std::string operator()(const ResponseInfo& info) const {
       return "info " + info.id + ' ' + info.model + ' ' + info.service_tier + ' ' +
-             info.system_fingerprint;
+             info.system_fingerprint + (info.metadata ? ' ' + info.metadata.text() : "");
     }
     std::string operator()(const Logprobs& logprobs) const {
       std::string all = "logprobs";

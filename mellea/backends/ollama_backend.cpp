@@ -1,0 +1,114 @@
+#include "mellea/backends/ollama_backend.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "mellea/backends/http_provider.h"
+#include "mellea/backends/ollama_reply.h"
+#include "mellea/backends/ollama_request.h"
+#include "mellea/core/scope.h"
+#include "mellea/core/text.h"
+
+namespace mellea {
+namespace {
+
+constexpr std::string_view kDefaultPort = ":11434";
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == text.npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+// "host", "host:port", ":port", "::1", "[::1]:port", each perhaps after "user:password@", with both
+// host and port.
+std::string whole_authority(std::string_view authority) {
+  const auto at = authority.rfind('@');
+  const std::size_t begin = at == authority.npos ? 0 : at + 1;
+  std::string host(authority.substr(begin));
+  const bool is_ipv6 = !host.starts_with('[') && std::count(host.begin(), host.end(), ':') > 1;
+  if (is_ipv6) host = '[' + host + ']';
+  if (host.empty() || host.front() == ':') host.insert(0, "127.0.0.1");
+  const auto colon = host.rfind(':');
+  const bool has_port = colon != host.npos && host.find(']', colon) == host.npos;
+  if (!has_port) host += kDefaultPort;
+  return std::string(authority.substr(0, begin)) + host;
+}
+
+// With this machine in place of all of its addresses.
+void name_this_machine(std::string& url) {
+  const std::size_t scheme = url.find("://") + 3;
+  const std::size_t at = url.substr(0, url.find_first_of("/?#", scheme)).rfind('@');
+  const std::size_t host = at == url.npos ? scheme : at + 1;
+  for (const auto& [everywhere, here] :
+       {std::pair<std::string_view, std::string_view>{"0.0.0.0", "127.0.0.1"}, {"[::]", "[::1]"}}) {
+    const std::size_t end = host + everywhere.size();
+    const bool is_host = url.compare(host, everywhere.size(), everywhere) == 0 &&
+                         (end == url.size() || url.find_first_of(":/?#", end) == end);
+    if (is_host) url.replace(host, everywhere.size(), here);
+  }
+}
+
+// For ids of calls: short, since OpenAI takes no more than 40 characters, should the conversation go
+// on there.
+std::string random_stem() { return "call_" + Id::random().text().substr(24) + '_'; }
+
+BackendOptions whole(BackendOptions options) {
+  options.base_url = ollama_url(options.base_url);
+  return options;
+}
+
+class OllamaBackend final : public Backend {
+ public:
+  OllamaBackend(const BackendOptions& options, std::shared_ptr<Network> network)
+      : http_({.provider = "ollama",
+               .auth_hint = "check OLLAMA_API_KEY",
+               .start_hint = "ollama serve",
+               .models = {.list = "models", .name = "name"},
+               .models_path = "/api/tags"},
+              whole(options), std::move(network)) {}
+
+  std::string_view provider() const override { return "ollama"; }
+  Endpoint endpoint() const override { return http_.endpoint(); }
+
+  std::unique_ptr<ReplyStream> start(Request request, std::stop_token stop) override {
+    if (request.model.empty()) request.model = http_.options().model;
+    const auto make_decoder = [](std::shared_ptr<const RequestNames> names) {
+      return make_ollama_decoder(std::move(names), random_stem());
+    };
+    return http_.send(request,
+                      {.written = write_ollama_request(request),
+                       .accept = request.stream ? "application/x-ndjson" : "application/json",
+                       .make_decoder = make_decoder,
+                       .missing_hint = "ollama pull " + one_line(request.model, 100)},
+                      std::move(stop));
+  }
+
+  std::vector<std::string> models(std::stop_token stop) override {
+    return http_.models(std::move(stop));
+  }
+
+ private:
+  const HttpProvider http_;
+};
+
+}  // namespace
+
+std::string ollama_url(std::string_view setting) {
+  setting = trimmed(setting);
+  std::string url(setting);
+  if (setting.find("://") == setting.npos) {
+    const auto path = std::min(setting.find_first_of("/?#"), setting.size());
+    url = "http://" + whole_authority(setting.substr(0, path));
+    url += setting.substr(path);
+  }
+  name_this_machine(url);
+  return url;
+}
+
+std::shared_ptr<Backend> make_ollama_backend(const BackendOptions& options,
+                                             std::shared_ptr<Network> network) {
+  return std::make_shared<OllamaBackend>(options, std::move(network));
+}
+
+}  // namespace mellea
