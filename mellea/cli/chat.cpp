@@ -193,7 +193,7 @@ Plugins with_progress(Plugins plugins, Console& console) {
 
 int chat(const ChatArguments& arguments, Console& console, const Environment& environment) {
   check(arguments.trace);
-  const BackendOptions backend = choose_model(arguments.model, environment);
+  const BackendOptions backend = choose_model(arguments.model, environment, console);
   const CallOptions call = call_options(arguments, console.output_is_terminal());
   const std::optional<Message> message = question(arguments);
 

@@ -9,8 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "mellea/backends/ollama_backend.h"
 #include "mellea/cli/exit_code.h"
 #include "mellea/cli/json_line.h"
+#include "mellea/cli/probe.h"
 #include "mellea/cli/tracing.h"
 #include "mellea/core/text.h"
 #include "mellea/net/network.h"
@@ -40,24 +42,6 @@ std::string set_ones(const Environment& environment, std::initializer_list<const
   return list;
 }
 
-bool is_this_machine(const std::string& host) {
-  return host == "localhost" || host.starts_with("127.") || host == "::1";
-}
-
-struct Probe {
-  int status = 0;
-  std::chrono::nanoseconds took{0};
-};
-
-// Asks a server for anything at all. Throws Error.
-Probe probe(Network& network, HttpRequest request) {
-  request.limits.connect = request.limits.whole = kPatience;
-  const Instant began = Instant::clock::now();
-  const std::unique_ptr<HttpExchange> exchange = network.start(std::move(request));
-  while (exchange->try_next() == HttpNext::pending) exchange->wait(Instant::max());
-  return {.status = exchange->head().status, .took = Instant::clock::now() - began};
-}
-
 std::string answered(const std::string& where, std::chrono::nanoseconds took) {
   return where + "  " + std::to_string(milliseconds(took)) + " ms";
 }
@@ -69,7 +53,7 @@ void ask(Row& row, const BackendOptions& options, const std::string& url,
     row.found = backend->endpoint().local
                     ? "in this process"
                     : answered(parse_url(url).authority(),
-                               probe(*network, {.method = "GET", .url = url}).took);
+                               probe(*network, {.method = "GET", .url = url}, kPatience).took);
     row.models = models_within(*backend, kPatience);
     row.works = true;
   } catch (const Error& error) {
@@ -78,33 +62,68 @@ void ask(Row& row, const BackendOptions& options, const std::string& url,
   }
 }
 
+// Asks those on this machine, and the one that is `named`.
+void ask_if_near(Row& row, const BackendOptions& options, const std::string& url, bool named,
+                 const std::shared_ptr<Network>& network) {
+  try {
+    if (named || is_this_machine(parse_url(url).host))
+      ask(row, options, url, network);
+    else
+      row.found = "not asked (--backend " + row.name + " asks)";
+  } catch (const Error& error) {  // no URL
+    row.works = false;
+    row.found = error.what();
+  }
+}
+
+Row ollama_row(const Environment& environment, bool named,
+               const std::shared_ptr<Network>& network) {
+  Row row{
+      .name = "ollama",
+      .configured_by = set_ones(environment, {"MELLEA_BASE_URL", "OLLAMA_HOST", "OLLAMA_API_KEY"})};
+  const bool configured = named || !row.configured_by.empty();
+  if (row.configured_by.empty()) row.configured_by = "default";
+  const BackendOptions options = configured_model({.backend = "ollama"}, environment);
+  const std::string url = ollama_url(options.base_url);
+  ask_if_near(row, options, url, named, network);
+  if (!configured && row.works == false) {  // then nothing that was wanted is missing
+    row.works.reset();
+    row.found = "none at " + parse_url(url).authority() + " (ollama serve)";
+  }
+  return row;
+}
+
 Row openai_row(const Environment& environment, bool named,
                const std::shared_ptr<Network>& network) {
   Row row{.name = "openai",
           .configured_by =
               set_ones(environment, {"MELLEA_BASE_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY"})};
-  const BackendOptions options = choose_model({.backend = "openai"}, environment);
+  const BackendOptions options = configured_model({.backend = "openai"}, environment);
   const std::string url = options.base_url.empty() ? std::string(kOpenAiUrl) : options.base_url;
-  if (row.configured_by.empty() && !named) {
+  if (row.configured_by.empty() && !named)
     row.found = "set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own";
-    return row;
-  }
-  try {
-    if (named || is_this_machine(parse_url(url).host))
-      ask(row, options, url, network);
-    else
-      row.found = "not asked (--backend openai asks)";
-  } catch (const Error& error) {  // no URL
-    row.works = false;
-    row.found = error.what();
-  }
+  else
+    ask_if_near(row, options, url, named, network);
   return row;
+}
+
+// MELLEA_BASE_URL is one backend's: that of MELLEA_BACKEND, unless another is `named`.
+Environment environment_of(const std::string& backend, const std::string& named,
+                           const Environment& environment) {
+  std::string owner = named.empty() ? value_of(environment, "MELLEA_BACKEND") : named;
+  if (owner.empty()) owner = "openai";
+  if (owner == backend) return environment;
+  return [environment](const char* name) -> std::optional<std::string> {
+    return std::string_view(name) == "MELLEA_BASE_URL" ? std::nullopt : environment(name);
+  };
 }
 
 std::vector<Row> backend_rows(const std::string& named, const Environment& environment) {
   const std::shared_ptr<Network> network = make_network();
-  std::vector<Row> rows{openai_row(environment, named == "openai", network)};
-  if (named.empty() || named == "openai") return rows;
+  std::vector<Row> rows{
+      ollama_row(environment_of("ollama", named, environment), named == "ollama", network),
+      openai_row(environment_of("openai", named, environment), named == "openai", network)};
+  if (named.empty() || named == "ollama" || named == "openai") return rows;
   try {
     static_cast<void>(make_backend({.backend = named}, network));
   } catch (const Error& error) {
@@ -127,7 +146,7 @@ Row collector_row(const telemetry::OtlpHttp& collector, const std::string& confi
                         .ca_file = collector.ca_file};
     request.headers.emplace_back("content-type", "application/x-protobuf");
     row.found = url.authority() + " is the gRPC port; this build speaks HTTP: use 4318";
-    const Probe answer = probe(network, std::move(request));
+    const Probe answer = probe(network, std::move(request), kPatience);
     row.works = answer.status == 200;
     row.found = *row.works ? answered(url.authority(), answer.took)
                            : url.shown + " answers " + std::to_string(answer.status);

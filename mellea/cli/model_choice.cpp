@@ -6,8 +6,11 @@
 #include <stop_token>
 #include <thread>
 
+#include "mellea/backends/ollama_backend.h"
 #include "mellea/cli/exit_code.h"
+#include "mellea/cli/probe.h"
 #include "mellea/core/text.h"
+#include "mellea/net/url.h"
 
 namespace mellea::cli {
 namespace {
@@ -26,28 +29,73 @@ std::string key_from(const std::string& variable, const Environment& environment
   return key;
 }
 
+bool answers(const std::string& ollama) {
+  constexpr std::chrono::milliseconds kQuickly{1'000};
+  try {
+    Network network;
+    return probe(network, {.method = "GET", .url = join_url(ollama, "/api/version")}, kQuickly)
+               .status == 200;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+constexpr const char* kWays =
+    "pass --backend openai (and --base-url URL for a server of your own), or set MELLEA_BACKEND";
+
+// The Ollama of this machine. Throws UsageError if there is none, or another one is meant.
+BackendOptions take_ollama(const ModelArguments& arguments, const Environment& environment,
+                           Console& console) {
+  BackendOptions options = configured_model(
+      {.backend = "ollama", .model = arguments.model, .api_key_env = arguments.api_key_env},
+      environment);
+  const Url url = parse_url(ollama_url(options.base_url));
+  if (!is_this_machine(url.host))
+    throw UsageError(
+        "no backend given, and OLLAMA_HOST is not this machine: pass --backend ollama to use it, " +
+        std::string(kWays));
+  if (!answers(ollama_url(options.base_url)))
+    throw UsageError("no backend given, and no Ollama answers at " + url.authority() +
+                     ": start it (ollama serve), " + kWays);
+  console.warn("mellea: no backend given: taking ollama at " + url.authority());
+  return options;
+}
+
 }  // namespace
 
 std::string value_of(const Environment& environment, const std::string& name) {
   return environment(name.c_str()).value_or("");
 }
 
-BackendOptions choose_model(const ModelArguments& arguments, const Environment& environment) {
+BackendOptions configured_model(const ModelArguments& arguments, const Environment& environment) {
   BackendOptions chosen{
       .backend = first_set(arguments.backend, environment, {"MELLEA_BACKEND"}),
       .model = first_set(arguments.model, environment, {"MELLEA_MODEL"}),
       .base_url = first_set(arguments.base_url, environment, {"MELLEA_BASE_URL"}),
   };
-  if (chosen.backend.empty())
-    throw UsageError(
-        "no backend given: pass --backend openai (and --base-url URL for a server of your own) or "
-        "set MELLEA_BACKEND");
-  if (chosen.backend == "openai") {
-    if (chosen.base_url.empty()) chosen.base_url = value_of(environment, "OPENAI_BASE_URL");
-    if (arguments.api_key_env.empty()) chosen.api_key = value_of(environment, "OPENAI_API_KEY");
-  }
+  const auto take_own = [&](const char* url, const char* key) {
+    chosen.base_url = first_set(chosen.base_url, environment, {url});
+    if (arguments.api_key_env.empty()) chosen.api_key = value_of(environment, key);
+  };
+  if (chosen.backend == "openai") take_own("OPENAI_BASE_URL", "OPENAI_API_KEY");
+  if (chosen.backend == "ollama") take_own("OLLAMA_HOST", "OLLAMA_API_KEY");
   if (!arguments.api_key_env.empty()) chosen.api_key = key_from(arguments.api_key_env, environment);
   return chosen;
+}
+
+BackendOptions choose_model(const ModelArguments& arguments, const Environment& environment,
+                            Console& console) {
+  BackendOptions chosen = configured_model(arguments, environment);
+  if (!chosen.backend.empty()) return chosen;
+  if (!chosen.base_url.empty())
+    throw UsageError(
+        "no backend given for the base URL: pass --backend openai, --backend ollama, "
+        "or set MELLEA_BACKEND");
+  try {
+    return take_ollama(arguments, environment, console);
+  } catch (const Error& error) {  // OLLAMA_HOST is no host
+    throw UsageError("no backend given, and OLLAMA_HOST is wrong: " + std::string(error.what()));
+  }
 }
 
 std::vector<std::string> models_within(Backend& backend, std::chrono::milliseconds limit) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mellea/backends/backend.h"
+#include "mellea/cli/console.h"
 #include "mellea/telemetry/environment.h"
 
 namespace mellea::cli {
@@ -23,9 +24,14 @@ struct ModelArguments {
   std::string api_key_env{};
 };
 
-// Leaves `model` empty where nobody names one. Throws UsageError if nobody names a backend, or
-// --api-key-env a variable that is not set.
-BackendOptions choose_model(const ModelArguments& arguments, const Environment& environment);
+// What flags and environment say; what nobody says is empty. Throws UsageError if --api-key-env
+// names a variable that is not set.
+BackendOptions configured_model(const ModelArguments& arguments, const Environment& environment);
+
+// The same, but where nobody names a backend it is Ollama, if one answers on this machine; then the
+// console is told. Throws UsageError with the ways to name one if none does.
+BackendOptions choose_model(const ModelArguments& arguments, const Environment& environment,
+                            Console& console);
 
 // The models that the server has. Throws Error; Errc::timeout after `limit`.
 std::vector<std::string> models_within(Backend& backend, std::chrono::milliseconds limit);

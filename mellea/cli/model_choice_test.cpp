@@ -5,6 +5,7 @@
 #include <map>
 
 #include "mellea/cli/exit_code.h"
+#include "mellea/net/testing/loopback_server.h"
 
 namespace mellea::cli {
 namespace {
@@ -22,13 +23,13 @@ TEST(ModelChoice, FlagsWinOverTheEnvironment) {
                                            {"MELLEA_BASE_URL", "http://theirs"},
                                            {"OPENAI_BASE_URL", "http://openai"},
                                            {"OPENAI_API_KEY", "key"}});
-  const BackendOptions typed =
-      choose_model({.backend = "openai", .model = "mine", .base_url = "http://mine"}, environment);
+  const BackendOptions typed = configured_model(
+      {.backend = "openai", .model = "mine", .base_url = "http://mine"}, environment);
   EXPECT_EQ(typed.backend, "openai");
   EXPECT_EQ(typed.model, "mine");
   EXPECT_EQ(typed.base_url, "http://mine");
   EXPECT_EQ(typed.api_key, "key");
-  const BackendOptions found = choose_model({}, environment);
+  const BackendOptions found = configured_model({}, environment);
   EXPECT_EQ(found.backend, "scripted");
   EXPECT_EQ(found.model, "theirs");
   EXPECT_EQ(found.base_url, "http://theirs");
@@ -36,20 +37,79 @@ TEST(ModelChoice, FlagsWinOverTheEnvironment) {
 }
 
 TEST(ModelChoice, TakesTheProvidersOwnUrlLast) {
-  EXPECT_EQ(choose_model({.backend = "openai"}, environment_of({{"OPENAI_BASE_URL", "http://o"}}))
-                .base_url,
-            "http://o");
+  EXPECT_EQ(
+      configured_model({.backend = "openai"}, environment_of({{"OPENAI_BASE_URL", "http://o"}}))
+          .base_url,
+      "http://o");
 }
 
 TEST(ModelChoice, TakesTheKeyFromTheVariableThatIsNamed) {
   const auto environment = environment_of({{"OPENAI_API_KEY", "one"}, {"TEAM_KEY", "two"}});
-  EXPECT_EQ(choose_model({.backend = "openai", .api_key_env = "TEAM_KEY"}, environment).api_key,
+  EXPECT_EQ(configured_model({.backend = "openai", .api_key_env = "TEAM_KEY"}, environment).api_key,
             "two");
-  EXPECT_THROW(choose_model({.backend = "openai", .api_key_env = "NO_KEY"}, environment),
+  EXPECT_THROW(configured_model({.backend = "openai", .api_key_env = "NO_KEY"}, environment),
                UsageError);
 }
 
-TEST(ModelChoice, NeedsABackend) { EXPECT_THROW(choose_model({}, environment_of({})), UsageError); }
+TEST(ModelChoice, OllamaHasItsOwnVariables) {
+  const auto environment = environment_of(
+      {{"OLLAMA_HOST", "gpu-box"}, {"OLLAMA_API_KEY", "key"}, {"OPENAI_BASE_URL", "http://o"}});
+  const BackendOptions chosen = configured_model({.backend = "ollama"}, environment);
+  EXPECT_EQ(chosen.base_url, "gpu-box");
+  EXPECT_EQ(chosen.api_key, "key");
+  EXPECT_EQ(configured_model({.backend = "ollama", .base_url = "mine"}, environment).base_url,
+            "mine");
+}
+
+// What is said where nobody names a backend and none is found.
+std::string refusal(const ModelArguments& arguments, const Environment& environment) {
+  Console console({.quiet = true});
+  try {
+    choose_model(arguments, environment, console);
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(ModelChoice, WithoutABackendItIsTheOllamaOfThisMachine) {
+  LoopbackServer server({Script::answer(200, R"({"version":"0.12.0"})")});
+  const std::string host = "127.0.0.1:" + std::to_string(server.port());
+  Console console({.quiet = true});
+  const BackendOptions chosen =
+      choose_model({.model = "m"}, environment_of({{"OLLAMA_HOST", host}}), console);
+  EXPECT_EQ(chosen.backend, "ollama");
+  EXPECT_EQ(chosen.base_url, host);
+  EXPECT_EQ(chosen.model, "m");
+  EXPECT_EQ(server.requests().at(0).path, "/api/version");
+}
+
+TEST(ModelChoice, AServerThatIsNoOllamaIsNotTaken) {
+  LoopbackServer server({Script::answer(404, "")});
+  const std::string host = "127.0.0.1:" + std::to_string(server.port());
+  EXPECT_NE(refusal({}, environment_of({{"OLLAMA_HOST", host}})), "");
+}
+
+TEST(ModelChoice, NeedsABackendOrAnOllama) {
+  std::optional<LoopbackServer> server(std::vector<Script>{Script::raw()});
+  const std::string host = "127.0.0.1:" + std::to_string(server->port());
+  server.reset();
+  EXPECT_EQ(refusal({}, environment_of({{"OLLAMA_HOST", host}})),
+            "mellea: no backend given, and no Ollama answers at " + host +
+                ": start it (ollama serve), pass --backend openai (and --base-url URL for a "
+                "server of your own), or set MELLEA_BACKEND");
+}
+
+TEST(ModelChoice, WithoutABackendNoOtherMachineIsAsked) {
+  EXPECT_EQ(refusal({}, environment_of({{"OLLAMA_HOST", "gpu-box.invalid"}})),
+            "mellea: no backend given, and OLLAMA_HOST is not this machine: pass --backend ollama "
+            "to use it, pass --backend openai (and --base-url URL for a server of your own), or "
+            "set MELLEA_BACKEND");
+  EXPECT_TRUE(refusal({.base_url = "http://h"}, environment_of({}))
+                  .starts_with("mellea: no backend given for the base URL: "));
+  EXPECT_TRUE(refusal({}, environment_of({{"OLLAMA_HOST", "ftp://h"}}))
+                  .starts_with("mellea: no backend given, and OLLAMA_HOST is wrong: "));
+}
 
 TEST(ModelChoice, ShowsAFewOfManyModels) {
   EXPECT_EQ(first_few({"a", "b"}), "a, b");

@@ -23,6 +23,7 @@ constexpr std::array<std::string_view, 4> kCommands = {"chat", "demo", "doctor",
 
 constexpr const char* kExamples = R"(Examples:
   mellea demo
+  mellea chat --model granite4:micro "Why is the sky blue?"      with Ollama on this machine
   mellea chat --backend openai --model gpt-4o-mini "Why is the sky blue?"
   mellea chat --backend openai --base-url http://127.0.0.1:8080/v1 --model m --trace "Hi"
   git diff | mellea chat "Write the commit message"
@@ -58,14 +59,18 @@ struct Typed {
 
 void add_model_flags(CLI::App& command, ModelArguments& model) {
   const std::string group = "Which model (flags win over the environment)";
-  command.add_option("--backend", model.backend, "openai or scripted; MELLEA_BACKEND")
+  command
+      .add_option("--backend", model.backend,
+                  "ollama, openai or scripted; MELLEA_BACKEND; else the Ollama of this machine")
       ->type_name("NAME")
       ->group(group);
   command.add_option("--model", model.model, "MELLEA_MODEL")->type_name("NAME")->group(group);
-  command.add_option("--base-url", model.base_url, "MELLEA_BASE_URL, OPENAI_BASE_URL")
+  command.add_option("--base-url", model.base_url, "MELLEA_BASE_URL, OLLAMA_HOST, OPENAI_BASE_URL")
       ->type_name("URL")
       ->group(group);
-  command.add_option("--api-key-env", model.api_key_env, "variable of the key: OPENAI_API_KEY")
+  command
+      .add_option("--api-key-env", model.api_key_env,
+                  "variable of the key: OPENAI_API_KEY, OLLAMA_API_KEY")
       ->type_name("NAME")
       ->group(group);
 }

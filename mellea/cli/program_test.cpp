@@ -164,6 +164,50 @@ TEST(Program, SaysWhichModelsThereAreIfNoneIsNamed) {
                 std::to_string(server.port()) + " has one, two\n");
 }
 
+// An Ollama: it tells its version and models, and answers all else with a chat.
+LoopbackServer::Handler ollama() {
+  return [](const ReceivedRequest& request) {
+    if (request.path == "/api/version") return Script::answer(200, R"({"version":"0.12.0"})");
+    if (request.path == "/api/tags")
+      return Script::answer(200, R"({"models":[{"name":"granite4:micro"},{"name":"b"}]})");
+    return Script::answer(
+        200, R"({"model":"m","message":{"role":"assistant","content":"Hi"},"done":true,)"
+             R"("done_reason":"stop","prompt_eval_count":5,"eval_count":2})");
+  };
+}
+
+std::string host_of(const LoopbackServer& server) {
+  return "127.0.0.1:" + std::to_string(server.port());
+}
+
+TEST(Program, TakesTheOllamaOfThisMachineIfNoBackendIsNamed) {
+  LoopbackServer server(ollama());
+  const Ended ended = run({"chat", "--model", "m", "Hi"}, {{"OLLAMA_HOST", host_of(server)}});
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_EQ(ended.out, "Hi\n");
+  EXPECT_EQ(ended.err, "mellea: no backend given: taking ollama at " + host_of(server) + "\n");
+  const Ended quiet = run({"-q", "chat", "--model", "m", "Hi"}, {{"OLLAMA_HOST", host_of(server)}});
+  EXPECT_EQ(quiet.out, "Hi\n");
+  EXPECT_EQ(quiet.err, "");
+}
+
+TEST(Program, SaysWhichModelsOllamaHas) {
+  LoopbackServer server(ollama());
+  const Ended ended =
+      run({"chat", "--backend", "ollama", "Hi"}, {{"OLLAMA_HOST", host_of(server)}});
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_EQ(ended.err, "mellea: no model given: pass --model or set MELLEA_MODEL; ollama at " +
+                           host_of(server) + " has granite4:micro, b\n");
+}
+
+TEST(Program, WithoutABackendAndAnOllamaNothingIsSent) {
+  const Ended ended = run({"chat", "--model", "m", "Hi"},
+                          {{"OLLAMA_HOST", "127.0.0.1:" + std::to_string(closed_port())}});
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_EQ(lines_in(ended.err), 1) << ended.err;
+  EXPECT_NE(ended.err.find("(ollama serve)"), std::string::npos) << ended.err;
+}
+
 // --- Answers -----------------------------------------------------------------------------------
 
 TEST(Chat, PrintsTheAnswerAndNothingElse) {
@@ -486,6 +530,30 @@ TEST(Doctor, LeavesRemoteHostsAloneUnlessTheyAreNamed) {
   EXPECT_EQ(ended.code, 0);
   EXPECT_NE(ended.out.find("not asked (--backend openai asks)"), std::string::npos) << ended.out;
   EXPECT_EQ(run({"doctor", "--backend", "opnai"}).code, 2);
+  const Ended ollama = run({"doctor"}, {{"OLLAMA_HOST", "gpu-box.invalid"}});
+  EXPECT_EQ(ollama.code, 0);
+  EXPECT_NE(ollama.out.find("not asked (--backend ollama asks)"), std::string::npos) << ollama.out;
+}
+
+TEST(Doctor, TellsWhatOllamaHas) {
+  LoopbackServer server(ollama());
+  const Ended ended = run({"doctor"}, {{"OLLAMA_HOST", host_of(server)}});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  for (const char* text : {"OLLAMA_HOST", "yes  127.0.0.1:", "granite4:micro, b"})
+    EXPECT_NE(ended.out.find(text), std::string::npos) << text << '\n' << ended.out;
+  const Ended base = run({"doctor", "--backend", "ollama"}, {{"MELLEA_BASE_URL", server.url()}});
+  EXPECT_EQ(base.code, 0) << base.out;
+}
+
+TEST(Doctor, AnOllamaThatIsNotThereIsAFailureOnlyIfItIsWanted) {
+  const std::string host = "127.0.0.1:" + std::to_string(closed_port());
+  const Ended wanted = run({"doctor"}, {{"OLLAMA_HOST", host}});
+  EXPECT_EQ(wanted.code, 1);
+  EXPECT_NE(wanted.out.find("connect to " + host + ": refused"), std::string::npos) << wanted.out;
+  EXPECT_EQ(run({"doctor", "--backend", "ollama"}, {{"MELLEA_BASE_URL", host}}).code, 1);
+  EXPECT_EQ(
+      run({"doctor"}, {{"MELLEA_BASE_URL", "http://" + host}, {"MELLEA_BACKEND", "ollama"}}).code,
+      1);
 }
 
 TEST(HooksCommand, ListsEveryEvent) {
