@@ -49,8 +49,8 @@ void name_this_machine(std::string& url) {
   }
 }
 
-// For ids of calls: short, since OpenAI takes no more than 40 characters, should the conversation go
-// on there.
+// For ids of calls: short, since OpenAI takes no more than 40 characters, should the conversation
+// go on there.
 std::string random_stem() { return "call_" + Id::random().text().substr(24) + '_'; }
 
 BackendOptions whole(BackendOptions options) {

@@ -36,6 +36,8 @@ void OllamaEventReader::take(Object object) {
       event_.text = text_of(value, "\"response\" is not text");
     else if (key == "thinking")
       event_.thinking = text_of(value, "\"thinking\" is not text");
+    else if (key == "logprobs" && is_array(value))
+      event_.logprobs = value.get_array().value().raw_json().value();
     else if (key == "model")
       event_.model = text_if_any(value);
     else if (key == "created_at")

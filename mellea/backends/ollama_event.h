@@ -23,6 +23,7 @@ struct OllamaEvent {
   std::string_view thinking{};
   std::string_view text{};
   std::vector<Call> calls{};
+  std::string_view logprobs{};  // a JSON array, not read yet
   bool is_error = false;
 
   // On the last line only.

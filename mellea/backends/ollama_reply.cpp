@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "mellea/backends/logprobs.h"
 #include "mellea/backends/ollama_event.h"
 #include "mellea/core/text.h"
 #include "mellea/net/ndjson.h"
@@ -51,6 +52,9 @@ class OllamaDecoder final : public ReplyDecoder {
     info(event, at, out);
     if (!event.thinking.empty()) put(out, at, 0, Thinking{std::string(event.thinking)});
     if (!event.text.empty()) put(out, at, 0, std::string(event.text));
+    if (!event.logprobs.empty())
+      if (Logprobs logprobs = read_logprobs(event.logprobs); !logprobs.tokens.empty())
+        put(out, at, 0, std::move(logprobs));
     for (const OllamaEvent::Call& call : event.calls) called(call, at, out);
     if (event.done) done(event, at, out);
     ++events_;

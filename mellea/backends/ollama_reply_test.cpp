@@ -168,6 +168,17 @@ TEST(OllamaDecoder, WhatNobodyNeedsMayBeAnything) {
   EXPECT_EQ(decode_lines(R"({"done":"true"})").outcome(), "transport_error");
 }
 
+TEST(OllamaDecoder, LogprobsComeWithTheText) {
+  const Decoded decoded = decode_lines(
+      R"({"message":{"content":"a"},"logprobs":[{"token":"a","logprob":-0.5,"top_logprobs":[)"
+      R"({"token":"b","logprob":-1.5}]}]})"
+      "\n" +
+      kStop);
+  ASSERT_EQ(decoded.reply.logprobs.size(), 1U);
+  EXPECT_EQ(decoded.reply.logprobs[0].token, "a");
+  EXPECT_EQ(decoded.reply.logprobs[0].top.at(0).logprob, -1.5);
+}
+
 TEST(OllamaDecoder, BrokenCharactersAreReplaced) {
   const Decoded decoded =
       decode_lines(says("sm\xC3\xB8r \xFF") + says(R"(\ud83d\ude00 \ud83d)") + kStop);

@@ -69,8 +69,7 @@ class RequestWriter {
     if (member("messages")) messages();
     tools();
     if (options_.parallel_tool_calls) ignored("parallel_tool_calls", "the model decides");
-    if (options_.logprobs && member("logprobs")) json_.boolean(*options_.logprobs);
-    if (options_.top_logprobs && member("top_logprobs")) json_.number(*options_.top_logprobs);
+    logprobs();
     return std::move(*this).finish("/api/chat");
   }
 
@@ -85,8 +84,7 @@ class RequestWriter {
     if (member("raw")) json_.boolean(true);
     if (!request_.tools.empty()) ignored("tools", "completions have none");
     if (options_.parallel_tool_calls) ignored("parallel_tool_calls", "completions have no tools");
-    if (options_.logprobs) ignored("logprobs", "they would not be read");
-    if (options_.top_logprobs) ignored("top_logprobs", "they would not be read");
+    logprobs();
     return std::move(*this).finish("/api/generate");
   }
 
@@ -120,6 +118,11 @@ class RequestWriter {
     if (member("model")) json_.text(kChecks.text(request_.model, {"the model's name"}));
   }
 
+  void logprobs() {
+    if (options_.logprobs && member("logprobs")) json_.boolean(*options_.logprobs);
+    if (options_.top_logprobs && member("top_logprobs")) json_.number(*options_.top_logprobs);
+  }
+
   void messages() {
     json_.begin_array();
     for (std::size_t i = 0; i < request_.messages.size(); ++i) message(i);
@@ -131,6 +134,8 @@ class RequestWriter {
     const std::size_t number = at + 1;
     json_.begin_object().key("role").text(to_string(message.role)).key("content");
     json_.text(kChecks.text(message.text, {"message", number, to_string(message.role)}));
+    if (!message.audio.empty())
+      kChecks.refuse(Part{"message", number, "audio"}.text() + ": Ollama takes no sound");
     if (!message.images.empty()) images(message, {"message", number, "image"});
     if (!message.tool_calls.empty()) {
       if (!message.thinking.empty())

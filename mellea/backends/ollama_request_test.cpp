@@ -214,14 +214,20 @@ TEST(OllamaRequest, OfACompletionHasOnePromptAndNoTemplate) {
                    .format = Format{}};
   const WrittenRequest written = write_ollama_request(asked);
   EXPECT_EQ(written.path, "/api/generate");
-  EXPECT_EQ(written.body,
-            R"({"model":"m","prompt":"Once","raw":true,"format":"json","think":false,)"
-            R"("stream":false,"options":{"num_predict":5}})");
-  EXPECT_EQ(ignored(asked), std::vector<std::string>{"logprobs"});
+  EXPECT_EQ(
+      written.body,
+      R"({"model":"m","prompt":"Once","raw":true,"logprobs":true,"format":"json","think":false,)"
+      R"("stream":false,"options":{"num_predict":5}})");
+  EXPECT_EQ(ignored(asked), std::vector<std::string>{});
   asked.prompts.push_back("Twice");
   EXPECT_EQ(refusal(asked), "ollama: 2 prompts: Ollama takes one at a time: ask for each alone");
   asked.prompts.clear();
   EXPECT_EQ(refusal(asked), "ollama: no prompts");
+}
+
+TEST(OllamaRequest, SoundIsRefused) {
+  EXPECT_EQ(refusal_of({.audio = {{.data = "UklGRg==", .format = "wav"}}}),
+            "ollama: message 2, audio: Ollama takes no sound");
 }
 
 TEST(OllamaRequest, AnImageMustBeInTheMessage) {

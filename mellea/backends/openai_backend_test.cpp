@@ -296,6 +296,29 @@ TEST_F(OpenAiBackend, NeitherQueryNorPasswordIsShown) {
   EXPECT_EQ(server_->requests().at(0).path, "/openai/chat/completions?api-version=1&key=secret");
 }
 
+TEST_F(OpenAiBackend, EmbedsEachPrompt) {
+  serve(
+      {Script::answer(200, R"({"data":[{"index":1,"embedding":[2]},{"index":0,"embedding":[1]}]})"),
+       Script::answer(200, R"({"data":[{"index":0,"embedding":[1]}]})")});
+  const Request asked{.kind = Request::Kind::embedding, .model = "e", .prompts = {"a", "b"}};
+  const Read both = read(*backend_->start(asked, {}));
+  EXPECT_EQ(both.what(), "");
+  ASSERT_EQ(both.reply.embeddings.size(), 2U);
+  EXPECT_EQ(both.reply.embeddings[1].values, std::vector<float>{2});
+  EXPECT_EQ(server_->requests().at(0).path, "/v1/embeddings");
+  EXPECT_EQ(read(*backend_->start(asked, {})).outcome(), "parse_error");
+}
+
+TEST_F(OpenAiBackend, PairsPromptsAndAnswersByTheirIndex) {
+  serve({Script::answer(200, R"({"choices":[{"index":1,"text":"B"},{"index":0,"text":"A"}]})"),
+         Script::answer(200, R"({"choices":[{"index":0,"text":"A"}]})")});
+  const Request asked{.kind = Request::Kind::completion, .model = "m", .prompts = {"a", "b"}};
+  const Read both = read(*backend_->start(asked, {}));
+  EXPECT_EQ(both.reply.text, "A");
+  EXPECT_EQ(both.reply.alternatives.at(0).text, "B");
+  EXPECT_NE(read(*backend_->start(asked, {})).what().find("no answer 1 of 2"), std::string::npos);
+}
+
 TEST_F(OpenAiBackend, TellsWhatTheServerHas) {
   serve({Script::answer(200, R"({"data":[{"id":"a"},{"id":"b"}]})"),
          Script::answer(401, R"({"error":"no"})")});

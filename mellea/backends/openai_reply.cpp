@@ -4,8 +4,8 @@
 #include <span>
 #include <utility>
 
+#include "mellea/backends/logprobs.h"
 #include "mellea/backends/openai_event.h"
-#include "mellea/backends/openai_logprobs.h"
 #include "mellea/core/text.h"
 #include "mellea/net/sse.h"
 
@@ -187,7 +187,7 @@ class OpenAiDecoder final : public ReplyDecoder {
     if (!choice.text.empty()) put(out, at, index, std::string(choice.text));
     if (!choice.refusal.empty()) put(out, at, index, Refusal{std::string(choice.refusal)});
     if (!choice.logprobs.empty())
-      if (Logprobs logprobs = read_openai_logprobs(choice.logprobs); !logprobs.tokens.empty())
+      if (Logprobs logprobs = read_logprobs(choice.logprobs); !logprobs.tokens.empty())
         put(out, at, index, std::move(logprobs));
     for (const OpenAiEvent::Call& call : calls) called(state.calls, call, at, index, out);
     if (choice.finish_reason.empty() || std::exchange(state.finished, true)) return;

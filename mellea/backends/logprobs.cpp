@@ -1,4 +1,4 @@
-#include "mellea/backends/openai_logprobs.h"
+#include "mellea/backends/logprobs.h"
 
 #include <nlohmann/json.hpp>
 
@@ -25,7 +25,7 @@ bool read(const json& number, double& value) {
   return true;
 }
 
-// {"content": [{"token": "A", "logprob": -0.1, "top_logprobs": [{"token": ...}, ...]}, ...]}
+// [{"token": "A", "logprob": -0.1, "top_logprobs": [{"token": ...}, ...]}, ...]
 void read_chat(const json& content, Logprobs& out) {
   for (const json& told : content) {
     TokenLogprob token;
@@ -63,11 +63,13 @@ void read_completion(const json& all, Logprobs& out) {
 
 }  // namespace
 
-Logprobs read_openai_logprobs(std::string_view text) {
+Logprobs read_logprobs(std::string_view text) {
   Logprobs logprobs;
   if (nests_deeper_than(text, kMaxDepth)) return logprobs;
   const json all = json::parse(to_utf8(text), nullptr, /*allow_exceptions=*/false);
-  if (const json& content = member(all, "content"); content.is_array())
+  if (all.is_array())
+    read_chat(all, logprobs);
+  else if (const json& content = member(all, "content"); content.is_array())
     read_chat(content, logprobs);
   else
     read_completion(all, logprobs);
