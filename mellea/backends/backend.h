@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -69,10 +70,14 @@ class Network;  // the thread and the connections that backends share; opaque he
 struct BackendOptions {
   std::string backend{};  // "ollama", "openai", "scripted"
   std::string model{};
-  std::string base_url{};  // empty: the provider's own
-  std::string api_key{};   // sent to the provider and nowhere else
-  Headers headers{};       // sent with every request
-  std::string ca_file{};   // PEM; empty: the system's certificates
+  std::string base_url{};              // empty: the provider's own
+  std::string api_key{};               // sent to the provider and nowhere else
+  Headers headers{};                   // sent with every request
+  std::string ca_file{};               // PEM; empty: the system's certificates
+  std::string certificate_file{};      // PEM, the client's own; empty: none
+  std::string key_file{};              // PEM, without a password; empty: in certificate_file
+  std::optional<std::string> proxy{};  // its URL; "": none; not set: the environment's
+  bool http2 = false;                  // offered over TLS: see HttpRequest
 };
 
 // Starts the loop thread. `diagnostic` hears, on that thread, what happens while no stream is open.

@@ -72,6 +72,10 @@ HttpCall HttpProvider::call(std::string method, std::string_view path, Headers h
     call.request.headers.emplace_back("authorization", "Bearer " + options_.api_key);
   replace(call.request.headers, options_.headers);
   call.request.ca_file = options_.ca_file;
+  call.request.certificate_file = options_.certificate_file;
+  call.request.key_file = options_.key_file;
+  call.request.proxy = options_.proxy;
+  call.request.http2 = options_.http2;
   return call;
 }
 

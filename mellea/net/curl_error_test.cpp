@@ -22,8 +22,12 @@ TEST(CurlErrorTest, AWrongProxyIsNamedWithoutItsPassword) {
 
 TEST(CurlErrorTest, WhatAProxyOrATlsServerRefusesIsSaidAndNotTriedAgain) {
   const Error proxy = error_of(CURLE_RECV_ERROR, "CONNECT tunnel failed, response 407");
-  EXPECT_STREQ(proxy.what(), "gw:443: the proxy refused: CONNECT tunnel failed, response 407");
+  EXPECT_STREQ(proxy.what(),
+               "gw:443: the proxy refused with status 407: it wants a user and a password");
   EXPECT_FALSE(proxy.retryable());
+  const Error busy = error_of(CURLE_COULDNT_CONNECT, "CONNECT tunnel failed, response 503");
+  EXPECT_STREQ(busy.what(), "gw:443: the proxy refused with status 503");
+  EXPECT_TRUE(busy.retryable());
   EXPECT_FALSE(
       error_of(CURLE_RECV_ERROR, "OpenSSL: tlsv13 alert certificate required").retryable());
 }

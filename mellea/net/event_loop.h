@@ -65,8 +65,9 @@ class EventLoop {
   void begin(Transfer& transfer);
   bool queue(Transfer& transfer);
   void begin_queued(const Transfer& finished);
-  void configure(Transfer& transfer);
-  void add_headers(Transfer& transfer);
+  static void configure(Transfer& transfer);
+  static void configure_tls(Transfer& transfer);
+  static void add_headers(Transfer& transfer);
   void resume(Transfer& transfer);
   void arm(Transfer& transfer);
   void touch(Transfer& transfer);

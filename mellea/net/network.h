@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,15 @@ struct HttpRequest {
   std::chrono::milliseconds delay{0};  // before it is sent; no thread waits meanwhile
   std::size_t max_body = 256U << 20U;  // bytes; a longer answer is an error
   std::string ca_file{};               // PEM; empty: the system's certificates
+  std::string certificate_file{};      // PEM, the client's own; empty: none
+  std::string key_file{};              // PEM, without a password; empty: in certificate_file
+  // "http://user:password@host:port", also socks5h://, with no regard to no_proxy; "": none. If it
+  // is not set, the environment's: http_proxy, https_proxy, all_proxy and no_proxy, as curl has it.
+  std::optional<std::string> proxy{};
+  // Offers HTTP/2 where there is TLS; HTTP/1.1 if the server knows no better, and always without
+  // TLS. Streams then share a connection, and one that nobody reads is held back by libcurl, which
+  // may buffer as much of it as it lets the server send ahead: 32 MiB. HTTP/1.1 has no such buffer.
+  bool http2 = false;
 };
 
 struct HttpHead {

@@ -15,12 +15,15 @@
 #include <cerrno>
 #include <charconv>
 #include <condition_variable>
+#include <limits>
 #include <mutex>
 #include <set>
 #include <system_error>
 #include <thread>
 #include <unordered_map>
 #include <utility>
+
+#include "mellea/core/signals.h"
 
 namespace mellea {
 namespace {
@@ -84,6 +87,19 @@ std::optional<ReceivedRequest> take_request(std::string& in) {
   return request;
 }
 
+class PlainChannel final : public Channel {
+ public:
+  explicit PlainChannel(int socket) : socket_(socket) {}
+  ssize_t read(char* into, std::size_t size) override { return ::recv(socket_, into, size, 0); }
+  ssize_t write(std::string_view bytes) override {
+    return ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
+  void say_goodbye() override {}
+
+ private:
+  const int socket_;
+};
+
 }  // namespace
 
 std::string_view ReceivedRequest::header(std::string_view name) const noexcept {
@@ -124,25 +140,34 @@ Script& Script::bytes(std::string bytes) {
 }
 Script& Script::wait(milliseconds time) { return add({.kind = Kind::wait, .time = time}); }
 Script& Script::hold() { return add({.kind = Kind::hold}); }
+Script& Script::close() { return add({.kind = Kind::close}); }
 Script& Script::cut() { return add({.kind = Kind::cut}); }
 Script& Script::reset() { return add({.kind = Kind::reset}); }
 Script& Script::hang() { return add({.kind = Kind::hang}); }
+Script& Script::start_tls() { return add({.kind = Kind::start_tls}); }
+Script& Script::read(std::size_t bytes) { return add({.kind = Kind::read, .size = bytes}); }
 
 struct LoopbackServer::Loop {
+  static constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+
   struct Connection {
     int socket = -1;
+    std::unique_ptr<Channel> channel{};
     int number = 0;
     std::vector<std::size_t> requests{};  // by their indexes
     std::string in{};                     // bytes of requests not yet taken
     std::string_view out{};               // what is left of the current write
     Script script{};
     std::size_t next_step = 0;
-    bool blocked = false;  // waits, holds or hangs
+    bool blocked = false;  // waits, holds, hangs or reads
     Instant due{};         // when a wait ends; zero: it does not wait
+    std::size_t to_read = kAll;
     bool wants_to_write = false;
+    unsigned watched = 0;   // what epoll was told
+    bool given_up = false;  // TLS failed: it has been said why, and what comes is thrown away
   };
 
-  explicit Loop(Handler what_to_do);
+  Loop(Handler what_to_do, ServerOptions how);
   ~Loop();
 
   void run();
@@ -154,13 +179,15 @@ struct LoopbackServer::Loop {
   bool flush(Connection& connection);  // true once all is written
   bool do_step(Connection& connection);
   bool take_next_request(Connection& connection);
-  void want_to_write(Connection& connection, bool wanted);
+  void give_up(Connection& connection);
+  void watch(Connection& connection) const;
   void end_waits();
   void end_holds();
   void client_closed(Connection& connection);
   void close(Connection& connection);
 
   const Handler handler;
+  const ServerOptions options;
   const int listener;
   const int epoll;
   const int wake_up;
@@ -183,8 +210,9 @@ struct LoopbackServer::Loop {
   std::thread thread{};
 };
 
-LoopbackServer::Loop::Loop(Handler what_to_do)
+LoopbackServer::Loop::Loop(Handler what_to_do, ServerOptions how)
     : handler(std::move(what_to_do)),
+      options(std::move(how)),
       listener(checked(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket")),
       epoll(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       wake_up(checked(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")) {
@@ -200,6 +228,7 @@ LoopbackServer::Loop::Loop(Handler what_to_do)
     epoll_event event{.events = EPOLLIN, .data = {.fd = descriptor}};
     checked(::epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event), "epoll_ctl");
   }
+  const SignalsBlocked blocked;  // OpenSSL's writes may raise SIGPIPE
   thread = std::thread([this] { run(); });
 }
 
@@ -250,55 +279,92 @@ void LoopbackServer::Loop::accept_all() {
     if (socket < 0) return;
     const int on = 1;
     ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    epoll_event event{.events = EPOLLIN | EPOLLRDHUP, .data = {.fd = socket}};
-    checked(::epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &event), "epoll_ctl");
     Connection& connection = open[socket];
     connection.socket = socket;
-    const std::scoped_lock lock(mutex);
-    connection.number = accepted++;
+    connection.channel = options.tls && options.tls_at_once
+                             ? options.tls->accept(socket)
+                             : std::make_unique<PlainChannel>(socket);
+    connection.script = options.greeting;
+    epoll_event event{.events = 0, .data = {.fd = socket}};
+    checked(::epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &event), "epoll_ctl");
+    watch(connection);
+    {
+      const std::scoped_lock lock(mutex);
+      connection.number = accepted++;
+    }
+    go_on(connection);
   }
 }
 
 void LoopbackServer::Loop::on_event(Connection& connection, unsigned events) {
-  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0 && !read_all(connection))
+  constexpr unsigned kClosed = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+  if ((events & (EPOLLIN | kClosed)) != 0 &&
+      (!read_all(connection) || (connection.to_read == 0 && (events & kClosed) != 0)))
     return client_closed(connection);
   go_on(connection);
 }
 
 bool LoopbackServer::Loop::read_all(Connection& connection) {
   std::array<char, 16384> buffer;
-  for (;;) {
-    const auto count = ::recv(connection.socket, buffer.data(), buffer.size(), 0);
-    if (count < 0) return errno == EAGAIN;
+  while (connection.to_read > 0) {
+    const auto count =
+        connection.channel->read(buffer.data(), std::min(buffer.size(), connection.to_read));
     if (count == 0) return false;
-    connection.in.append(buffer.data(), static_cast<std::size_t>(count));
+    if (count < 0 && errno == EAGAIN) return true;
+    if (count < 0 && (errno != EPROTO || connection.given_up)) return false;
+    if (count < 0) {
+      give_up(connection);
+      continue;
+    }
+    const auto size = static_cast<std::size_t>(count);
+    if (!connection.given_up) connection.in.append(buffer.data(), size);
+    if (connection.to_read == kAll) continue;
+    connection.to_read -= size;
+    connection.blocked = connection.to_read > 0;
   }
+  return true;
+}
+
+// A socket closed with bytes unread would be reset, and the client might not see why it was
+// refused.
+void LoopbackServer::Loop::give_up(Connection& connection) {
+  connection.given_up = true;
+  connection.blocked = true;
+  connection.to_read = kAll;
+  connection.channel = std::make_unique<PlainChannel>(connection.socket);
+  ::shutdown(connection.socket, SHUT_WR);
 }
 
 void LoopbackServer::Loop::go_on(Connection& connection) {
   while (!connection.blocked && flush(connection)) {
-    const bool in_script = connection.next_step < connection.script.steps_.size();
-    if (in_script ? !do_step(connection) : !take_next_request(connection)) return;
+    if (connection.next_step < connection.script.steps_.size()) {
+      if (!do_step(connection)) return;
+      continue;
+    }
+    if (std::exchange(connection.to_read, kAll) != kAll && !read_all(connection))
+      return client_closed(connection);
+    if (!take_next_request(connection)) break;
   }
+  watch(connection);
 }
 
 bool LoopbackServer::Loop::flush(Connection& connection) {
+  connection.wants_to_write = false;
   while (!connection.out.empty()) {
-    const auto count =
-        ::send(connection.socket, connection.out.data(), connection.out.size(), MSG_NOSIGNAL);
+    const auto count = connection.channel->write(connection.out);
     if (count < 0) {
-      if (errno == EAGAIN) want_to_write(connection, true);
+      connection.wants_to_write = errno == EAGAIN;
       return false;
     }
     connection.out.remove_prefix(static_cast<std::size_t>(count));
   }
-  want_to_write(connection, false);
   return true;
 }
 
-void LoopbackServer::Loop::want_to_write(Connection& connection, bool wanted) {
-  if (std::exchange(connection.wants_to_write, wanted) == wanted) return;
-  const unsigned events = EPOLLIN | EPOLLRDHUP | (wanted ? EPOLLOUT : 0U);
+void LoopbackServer::Loop::watch(Connection& connection) const {
+  const unsigned events = EPOLLRDHUP | (connection.to_read > 0 ? EPOLLIN : 0U) |
+                          (connection.wants_to_write ? EPOLLOUT : 0U);
+  if (std::exchange(connection.watched, events) == events) return;
   epoll_event event{.events = events, .data = {.fd = connection.socket}};
   ::epoll_ctl(epoll, EPOLL_CTL_MOD, connection.socket, &event);
 }
@@ -320,7 +386,12 @@ bool LoopbackServer::Loop::do_step(Connection& connection) {
       close(connection);
       return false;
     }
+    case Script::Kind::close: connection.channel->say_goodbye(); [[fallthrough]];
     case Script::Kind::cut: close(connection); return false;
+    case Script::Kind::start_tls:
+      connection.channel = options.tls->accept(connection.socket);
+      return true;
+    case Script::Kind::read: connection.to_read = step.size; break;
   }
   connection.blocked = true;
   return true;
@@ -384,23 +455,27 @@ void LoopbackServer::Loop::close(Connection& connection) {
   open.erase(socket);
 }
 
-LoopbackServer::LoopbackServer(Handler handler)
-    : loop_(std::make_unique<Loop>(std::move(handler))) {}
+LoopbackServer::LoopbackServer(Handler handler, ServerOptions options)
+    : loop_(std::make_unique<Loop>(std::move(handler), std::move(options))) {}
 
-LoopbackServer::LoopbackServer(std::vector<Script> scripts)
+LoopbackServer::LoopbackServer(std::vector<Script> scripts, ServerOptions options)
     : LoopbackServer(
           [scripts = std::move(scripts), next = std::size_t{0}](const ReceivedRequest&) mutable {
             const std::size_t script = std::min(next++, scripts.size() - 1);
             return scripts.at(script);
-          }) {}
+          },
+          std::move(options)) {}
 
 LoopbackServer::~LoopbackServer() = default;
 
 int LoopbackServer::port() const noexcept { return loop_->port; }
 
 std::string LoopbackServer::url(std::string_view path) const {
-  return "http://127.0.0.1:" + std::to_string(loop_->port) + std::string(path);
+  const bool tls = loop_->options.tls && loop_->options.tls_at_once;
+  return (tls ? "https://" : "http://") + authority() + std::string(path);
 }
+
+std::string LoopbackServer::authority() const { return "127.0.0.1:" + std::to_string(loop_->port); }
 
 std::vector<ReceivedRequest> LoopbackServer::requests() const {
   const std::scoped_lock lock(loop_->mutex);
