@@ -258,10 +258,9 @@ void EventLoop::configure(Transfer& transfer) {
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &EventLoop::on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
 
-  const std::string_view body = request.body ? std::string_view(*request.body) : "";
   if (request.body || request.method == "POST") {
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.data());
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t{transfer.body_size()});
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body ? request.body->data() : "");
   }
   if (request.method == "HEAD")
     curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
@@ -339,7 +338,18 @@ void EventLoop::on_deadlines() {
 void EventLoop::on_deadline(Transfer& transfer, Due due) {
   if (due == Due::start) return begin(transfer);
   if (due == Due::grace) return release(transfer);
+  if (due == Due::first_byte && sends_on(transfer)) return arm(transfer);
   close(transfer, transfer.timeout(due));
+}
+
+// Whether more of a request has left since this was asked last. Then its answer is not late yet.
+bool EventLoop::sends_on(Transfer& transfer) {
+  curl_off_t sent = 0;
+  curl_easy_getinfo(transfer.easy.get(), CURLINFO_SIZE_UPLOAD_T, &sent);
+  if (sent <= transfer.sent || sent == transfer.body_size()) return false;
+  transfer.sent = sent;
+  transfer.phase_began = steady_clock::now();
+  return true;
 }
 
 void EventLoop::touch(Transfer& transfer) {

@@ -70,6 +70,7 @@ class EventLoop {
   static void add_headers(Transfer& transfer);
   void resume(Transfer& transfer);
   void arm(Transfer& transfer);
+  static bool sends_on(Transfer& transfer);
   void touch(Transfer& transfer);
   void deliver();
   void deliver(Transfer& transfer);

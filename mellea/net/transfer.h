@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,7 +65,8 @@ struct Transfer {
   Instant staged_at{};
   bool touched = false;      // has a head or bytes for the reader
   bool paused = false;       // the socket is not read
-  std::size_t received = 0;  // bytes of the body
+  std::int64_t sent = 0;     // bytes of the request's body, when it was last looked at
+  std::size_t received = 0;  // bytes of the answer's body
   Instant last_arrival{};
   Deadline armed{};                // what stands in the loop's timers
   std::optional<Error> refusal{};  // why we told libcurl to stop
@@ -73,6 +75,9 @@ struct Transfer {
   // Whether both may use one connection, one after the other.
   bool same_server(const Transfer& other) const noexcept {
     return server == other.server && url.scheme == other.url.scheme;
+  }
+  std::int64_t body_size() const noexcept {
+    return request.body ? static_cast<std::int64_t>(request.body->size()) : 0;
   }
   // The next moment at which something is due, if nothing arrives until then.
   Deadline deadline() const;
