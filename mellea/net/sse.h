@@ -32,9 +32,6 @@ class SseParser {
   // Error (parse_error) when a line or an event is over `max_event` bytes.
   bool next(SseEvent& event);
 
-  // True if the stream would end within an event: next() has returned false, and bytes were left.
-  bool mid_event() const noexcept { return !line_.empty() || has_data_ || !name_.view.empty(); }
-
  private:
   // A text that is looked at where it came, and kept when it must outlive that.
   struct Text {

@@ -106,21 +106,6 @@ TEST(SseParserTest, AnEventInOnePieceIsNotCopied) {
   EXPECT_LT(event.data.data(), stream.data() + stream.size());
 }
 
-TEST(SseParserTest, KnowsWhenItIsWithinAnEvent) {
-  SseParser parser;
-  Events events;
-  EXPECT_FALSE(parser.mid_event());
-  for (const std::string_view piece : {"data: a", "\n", "event", ": x\n"}) {
-    parser.feed(piece);
-    take_all(parser, events);
-    EXPECT_TRUE(parser.mid_event()) << piece;
-  }
-  parser.feed("\n");
-  take_all(parser, events);
-  EXPECT_FALSE(parser.mid_event());
-  EXPECT_EQ(events, Events{"x|a"});
-}
-
 Errc error_of(SseParser& parser, std::string_view bytes) {
   try {
     parser.feed(bytes);
