@@ -1,10 +1,13 @@
 #include "mellea/net/network.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <future>
 #include <random>
 #include <thread>
@@ -511,10 +514,10 @@ TEST_F(NetworkTest, ARequestThatNobodyTakesHasTheTimeOfTheFirstByte) {
 
 TEST_F(NetworkTest, ARequestThatIsTakenSlowlyIsNotLate) {
   Script slow;
-  for (int i = 0; i < 6; ++i) slow.read(4U << 20U).wait(50ms);
+  for (int i = 0; i < 8; ++i) slow.read(3U << 20U).wait(100ms);
   LoopbackServer server({Script::answer(200, "ok")}, {.greeting = slow});
   const Outcome outcome =
-      run({.url = server.url(), .body = kLargeBody, .limits = {.first_byte = 150ms}});
+      run({.url = server.url(), .body = kLargeBody, .limits = {.first_byte = 500ms}});
   EXPECT_EQ(outcome.body, "ok") << outcome.what();
 }
 
@@ -714,6 +717,166 @@ TEST(NetworkForkTest, TheChildTouchesNothingAndTheParentGoesOn) {
   EXPECT_EQ(finish(*exchange).body, "onetwo");
 }
 
+// The child makes its own, while what it inherited is open and the parent's loop is busy.
+TEST(NetworkForkTest, TheChildMayMakeItsOwnWhileTheParentsStreamsGoOn) {
+  LoopbackServer server([](const ReceivedRequest& request) {
+    if (request.path == "/plain") return Script::answer(200, "child");
+    Script script = Script::stream();
+    for (int i = 0; i < 400; ++i) script.chunk("x").wait(1ms);
+    return script.end();
+  });
+  auto network = std::make_unique<Network>();
+  std::vector<std::unique_ptr<HttpExchange>> streams;
+  for (int i = 0; i < 8; ++i) streams.push_back(network->start({.url = server.url("/stream")}));
+  for (const auto& stream : streams) ASSERT_EQ(next(*stream), HttpNext::head);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_TRUE(true_in_child([&] {
+      streams.clear();
+      network.reset();
+      Network own;
+      return finish(*own.start({.url = server.url("/plain")})).body == "child";
+    }));
+  }
+  for (const auto& stream : streams) EXPECT_EQ(finish(*stream).body, std::string(400, 'x'));
+}
+
+volatile std::sig_atomic_t signals_seen = 0;
+pthread_t signal_thread{};
+
+// While it lives, signals are counted, and who ran the handler is kept.
+class SignalHandler {
+ public:
+  explicit SignalHandler(int number) : number_(number) {
+    signals_seen = 0;
+    struct sigaction action = {};
+    action.sa_handler = [](int) {
+      signal_thread = ::pthread_self();
+      signals_seen = signals_seen + 1;
+    };
+    ::sigaction(number_, &action, &before_);
+  }
+  ~SignalHandler() { ::sigaction(number_, &before_, nullptr); }
+
+ private:
+  const int number_;
+  struct sigaction before_ = {};
+};
+
+// A signal to the process, which this thread does not want, goes to whoever takes it.
+TEST(NetworkSignalTest, TheLoopsThreadTakesNone) {
+  LoopbackServer server({Script::raw().hold().bytes(std::string(kLength) + "0\r\n\r\n")});
+  Network network;
+  const auto exchange = network.start({.url = server.url()});
+  ASSERT_TRUE(server.wait_for_requests(1));
+  const SignalHandler handler(SIGUSR1);
+  sigset_t usr1;
+  sigset_t before;
+  ::sigemptyset(&usr1);
+  ::sigaddset(&usr1, SIGUSR1);
+  ::pthread_sigmask(SIG_BLOCK, &usr1, &before);
+  ::kill(::getpid(), SIGUSR1);
+  std::promise<sigset_t> blocked;
+  ASSERT_TRUE(exchange->when_ready([&blocked] {
+    sigset_t mask;
+    ::pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+    blocked.set_value(mask);
+  }));
+  server.release();
+  const sigset_t mask = blocked.get_future().get();
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGALRM, SIGCHLD, SIGUSR1, SIGPROF})
+    EXPECT_EQ(::sigismember(&mask, number), 1) << number;
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT})
+    EXPECT_EQ(::sigismember(&mask, fault), 0) << fault;
+  EXPECT_EQ(signals_seen, 0);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);  // now it comes, here
+  EXPECT_EQ(signals_seen, 1);
+  EXPECT_TRUE(::pthread_equal(signal_thread, ::pthread_self()));
+}
+
+TEST(NetworkSignalTest, AServerThatIsGoneRaisesNoSigpipe) {
+  const SignalHandler handler(SIGPIPE);
+  for (int i = 0; i < 5; ++i) {
+    LoopbackServer server({Script::raw()}, {.greeting = Script::raw().read(100'000).reset()});
+    Network network;
+    EXPECT_EQ(finish(*network.start({.url = server.url(), .body = kLargeBody})).code(),
+              Errc::transport_error);
+  }
+  EXPECT_EQ(signals_seen, 0);
+}
+
+TEST_F(NetworkTest, WhenTheServerDiesEachStreamFailsOnceAndKeepsItsText) {
+  constexpr std::size_t kStreams = 200;
+  auto server = std::make_unique<LoopbackServer>(
+      std::vector<Script>{Script::stream().chunk("some ").chunk("text").hang()});
+  std::vector<std::unique_ptr<HttpExchange>> streams;
+  for (std::size_t i = 0; i < kStreams; ++i) streams.push_back(start(*server));
+  std::vector<std::string> texts(kStreams);
+  for (std::size_t i = 0; i < kStreams; ++i) {
+    ASSERT_EQ(next(*streams[i]), HttpNext::head);
+    while (texts[i] != "some text" && next(*streams[i]) == HttpNext::bytes)
+      texts[i] += streams[i]->bytes();
+  }
+  std::atomic<int> wakes = 0;
+  for (const auto& stream : streams)
+    ASSERT_TRUE(stream->when_ready([&wakes] {
+      ++wakes;
+      wakes.notify_one();
+    }));
+  server.reset();
+  for (int seen = 0; (seen = wakes) < static_cast<int>(kStreams);) wakes.wait(seen);
+  for (const auto& stream : streams) {
+    const Outcome outcome = finish(*stream);
+    EXPECT_EQ(outcome.body, "");
+    EXPECT_EQ(outcome.code(), Errc::transport_error);
+    EXPECT_TRUE(outcome.what().ends_with("connection lost after 9 bytes of the answer"))
+        << outcome.what();
+  }
+  EXPECT_EQ(wakes, static_cast<int>(kStreams));
+}
+
+TEST(NetworkStopTest, InTheMiddleOfManyStreamsEndsThemAll) {
+  Script script = Script::stream();
+  for (int i = 0; i < 10'000; ++i) script.chunk("piece ").wait(1ms);
+  LoopbackServer server({script});
+  Network network;
+  std::vector<std::unique_ptr<HttpExchange>> streams;
+  for (int i = 0; i < 200; ++i) streams.push_back(network.start({.url = server.url()}));
+  std::vector<std::future<Outcome>> readers;
+  for (std::size_t i = 0; i < 4; ++i)
+    readers.push_back(std::async(std::launch::async, [&, i] { return finish(*streams[i]); }));
+  ASSERT_EQ(next(*streams[100]), HttpNext::head);
+  std::jthread canceller([&] {
+    for (std::size_t i = 4; i < 100; ++i) streams[i]->cancel();
+  });
+  network.stop();
+  canceller.join();
+  for (auto& reader : readers) EXPECT_EQ(reader.get().code(), Errc::shutdown);
+  for (std::size_t i = 4; i < streams.size(); ++i) {
+    const Errc code = finish(*streams[i]).code();
+    EXPECT_TRUE(code == Errc::shutdown || (i < 100 && code == Errc::cancelled)) << to_string(code);
+  }
+}
+
+// Several that nobody reads, beside one that is read: each holds no more than its bound.
+TEST_F(NetworkTest, ReadersThatSleepHoldUpNobodyElse) {
+  const std::string much(2U << 20U, 'm');
+  const Script stream = Script::stream().chunks(much, 4000).end();
+  LoopbackServer server([&](const ReceivedRequest& request) {
+    return request.path == "/ping" ? Script::answer(200, "pong") : stream;
+  });
+  std::vector<std::unique_ptr<HttpExchange>> sleepers;
+  for (int i = 0; i < 20; ++i) sleepers.push_back(start(server));
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(finish(*start(server)).body, much);
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(run({.url = server.url("/ping")}).body, "pong");
+  const Instant now = steady_clock::now();
+  for (const auto& sleeper : sleepers) {
+    const Outcome outcome = finish(*sleeper);
+    EXPECT_TRUE(outcome.body == much);
+    EXPECT_GT(outcome.stamps.back(), now);
+    EXPECT_GT(sleeper->times().paused, 0ns);
+  }
+}
+
 TEST_F(NetworkTest, ManyStreamsAtOnce) {
   LoopbackServer server([](const ReceivedRequest&) {
     Script script = Script::stream();
@@ -721,7 +884,7 @@ TEST_F(NetworkTest, ManyStreamsAtOnce) {
     return script.end();
   });
   std::vector<std::unique_ptr<HttpExchange>> exchanges;
-  for (int i = 0; i < 300; ++i) exchanges.push_back(start(server));
+  for (int i = 0; i < 500; ++i) exchanges.push_back(start(server));
   for (const auto& exchange : exchanges) EXPECT_EQ(finish(*exchange).body.size(), 120U);
 }
 
