@@ -81,8 +81,10 @@ Row ollama_row(const Environment& environment, bool named,
   Row row{
       .name = "ollama",
       .configured_by = set_ones(environment, {"MELLEA_BASE_URL", "OLLAMA_HOST", "OLLAMA_API_KEY"})};
+  if (row.configured_by.empty() && value_of(environment, "MELLEA_BACKEND") == "ollama")
+    row.configured_by = "MELLEA_BACKEND";
   const bool configured = named || !row.configured_by.empty();
-  if (row.configured_by.empty()) row.configured_by = "default";
+  if (row.configured_by.empty()) row.configured_by = named ? "--backend" : "default";
   const BackendOptions options = configured_model({.backend = "ollama"}, environment);
   const std::string url = ollama_url(options.base_url);
   ask_if_near(row, options, url, named, network);
