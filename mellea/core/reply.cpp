@@ -74,6 +74,7 @@ std::string_view to_string(Notice::Kind kind) noexcept {
     case Notice::Kind::server_restarted: return "server_restarted";
     case Notice::Kind::plugin_failed: return "plugin_failed";
     case Notice::Kind::plugin_slow: return "plugin_slow";
+    case Notice::Kind::callback_failed: return "callback_failed";
     case Notice::Kind::background_dropped: return "background_dropped";
     case Notice::Kind::left_behind: break;
   }

@@ -46,6 +46,7 @@ struct Notice {
     server_restarted,
     plugin_failed,       // name: the plugin; text: what it threw
     plugin_slow,         // name: the plugin
+    callback_failed,     // text: what a function of the user's threw
     background_dropped,  // count: events that no background handler saw
     left_behind,         // a handler that had not returned when the Runtime went
   };

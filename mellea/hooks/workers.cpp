@@ -140,45 +140,49 @@ Workers::~Workers() {
   if (!state_->mark.inherited()) stop(Instant{});
 }
 
+// A task may have run, and have let go of this Workers, before the three that follow return.
+
 bool Workers::try_run(std::function<void()> task) {
-  if (state_->mark.inherited()) return false;
+  const std::shared_ptr<State> state = state_;
+  if (state->mark.inherited()) return false;
   {
-    const std::lock_guard lock(state_->mutex);
-    if (state_->stopping || !state_->ensure_free(state_)) return false;
-    state_->tasks.push_back(std::move(task));
+    const std::lock_guard lock(state->mutex);
+    if (state->stopping || !state->ensure_free(state)) return false;
+    state->tasks.push_back(std::move(task));
   }
-  state_->work_came.notify_one();
+  state->work_came.notify_one();
   return true;
 }
 
 bool Workers::post(std::function<void()> task) {
-  if (state_->mark.inherited()) return false;
+  const std::shared_ptr<State> state = state_;
+  if (state->mark.inherited()) return false;
   {
-    const std::lock_guard lock(state_->mutex);
-    if (state_->stopping) return false;
-    if (!state_->ensure_free(state_) && state_->alive == 0) return false;
-    state_->tasks.push_back(std::move(task));
+    const std::lock_guard lock(state->mutex);
+    if (state->stopping) return false;
+    if (!state->ensure_free(state) && state->alive == 0) return false;
+    state->tasks.push_back(std::move(task));
   }
-  state_->work_came.notify_one();
+  state->work_came.notify_one();
   return true;
 }
 
 bool Workers::background(std::function<void(std::stop_token)> task) {
-  if (state_->mark.inherited()) return false;
+  const std::shared_ptr<State> state = state_;
+  if (state->mark.inherited()) return false;
   {
-    const std::lock_guard lock(state_->mutex);
-    State& state = *state_;
-    const bool accepts = !state.stopping && state.line.size() < state.options.background &&
-                         (state.line_runs || state.ensure_free(state_) || state.alive > 0);
+    const std::lock_guard lock(state->mutex);
+    const bool accepts = !state->stopping && state->line.size() < state->options.background &&
+                         (state->line_runs || state->ensure_free(state) || state->alive > 0);
     if (!accepts) {
-      state.dropped.fetch_add(1, std::memory_order_relaxed);
+      state->dropped.fetch_add(1, std::memory_order_relaxed);
       return false;
     }
-    state.line.push_back(std::move(task));
-    if (std::exchange(state.line_runs, true)) return true;
-    state.tasks.emplace_back([&state] { state.run_line(); });
+    state->line.push_back(std::move(task));
+    if (std::exchange(state->line_runs, true)) return true;
+    state->tasks.emplace_back([&line = *state] { line.run_line(); });
   }
-  state_->work_came.notify_one();
+  state->work_came.notify_one();
   return true;
 }
 

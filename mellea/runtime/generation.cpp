@@ -183,6 +183,14 @@ Result Generation::wait(std::optional<Instant> until) {
   return Result(reply_, scope(), effort_.times);
 }
 
+void Generation::run(std::function<void()> over) {
+  {
+    Lock lock(mutex_);
+    over_ = std::move(over);
+  }
+  pump_unread();
+}
+
 bool Generation::cancel(CancelReason reason) noexcept {
   if (fork_mark_.inherited()) return false;
   {
@@ -206,10 +214,12 @@ void Generation::abandon() noexcept {
 }
 
 void Generation::leave_behind() noexcept {
+  std::function<void()> over;  // let go of, with the mutex free
   {
     Lock lock(mutex_);
     if (ended_) return;
     left_behind_ = true;
+    over.swap(over_);
     changed_.notify_all();
   }
   wake_reader();
@@ -349,32 +359,68 @@ StreamTimes Generation::times_of_stream() const noexcept {
   }
 }
 
-// After a cancel: on a worker, or here where that runs no plugin code.
+// On a worker, or here where that runs no code of others.
 void Generation::see_to_the_end() {
-  if (has_listeners())
-    post([self = shared_from_this()] { self->pump_to_end(); });
+  bool runs_by_itself = false;
+  {
+    Lock lock(mutex_);
+    runs_by_itself = over_ != nullptr;
+  }
+  if (runs_by_itself || has_listeners())
+    post([self = shared_from_this()] { self->pump_unread(); });
   else
-    pump_to_end();
+    pump_unread();
 }
 
-// After a cancel: what had arrived is kept for a reader, then the end is told.
-void Generation::pump_to_end() {
+// After run() or a cancel: what has arrived is told, and kept for a reader. After a cancel that is
+// all, and the end is told.
+void Generation::pump_unread() {
   Lock lock(mutex_);
-  if (ended_ || pumping_) return;  // whoever lets go of the pump sees to the end
-  acquire_pump(lock);
+  if (!ended_) {
+    if (pumping_) {  // whoever lets go of the pump sees to it
+      pump_again_ = true;
+      return;
+    }
+    acquire_pump(lock);
+    pump_what_is_there();
+    lock.lock();
+    release_pump(lock);
+    if (!ended_) return;
+  }
+  const std::function<void()> over = std::exchange(over_, nullptr);
+  lock.unlock();
+  if (over) over();
+}
+
+void Generation::pump_what_is_there() {
   for (Chunk chunk;;) {
     Taken taken = take(chunk);
     if (taken.what == Next::chunk) {
       if (is_heard(chunk)) tell(chunk);
       keep_for_reader(std::move(chunk));
-      continue;
+    } else if (taken.what == Next::end) {
+      return finish(std::move(taken.error));
+    } else if (is_cancelled()) {
+      return finish(Error(Errc::cancelled, "nothing more is read"));
+    } else if (come_again()) {
+      return;
     }
-    if (taken.what == Next::pending) taken.error = Error(Errc::cancelled, "nothing more is read");
-    finish(std::move(taken.error));
-    break;
   }
-  lock.lock();
-  release_pump(lock);
+}
+
+// Has pump_unread() called when there is more. False if there is now.
+bool Generation::come_again() {
+  try {
+    return stream_->when_ready([self = shared_from_this()]() mutable {
+      // Nothing is left to the network's thread, which must not be the last to let go. Without
+      // workers the Runtime is gone, and leave_behind() was called.
+      Workers* workers = self->operation_.hooks().workers();
+      workers->post([self = std::move(self)] { self->pump_unread(); });
+    });
+  } catch (...) {
+    finish(caught_error(backend_->provider()));
+    return true;
+  }
 }
 
 void Generation::keep_for_reader(Chunk chunk) {
@@ -405,12 +451,18 @@ void Generation::release_pump(Lock& lock) {
   pumping_ = false;
   changed_.notify_all();
   const bool wake = wake_ && (wake_on_release_ || ended_ || !unread_.empty());
-  const bool unfinished = reason_ != CancelReason::none && !ended_;
+  const bool again = std::exchange(pump_again_, false) || reason_ != CancelReason::none;
+  const bool unfinished = again && !ended_;
   if (!wake && !unfinished) return;
   lock.unlock();
   if (unfinished) see_to_the_end();
   if (wake) wake_reader();
   lock.lock();
+}
+
+bool Generation::is_cancelled() const noexcept {
+  Lock lock(mutex_);
+  return reason_ != CancelReason::none;
 }
 
 void Generation::throw_if_failed() const {

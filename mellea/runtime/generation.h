@@ -53,6 +53,9 @@ class Generation : public std::enable_shared_from_this<Generation> {
   [[nodiscard]] bool when_ready(std::function<void()> wake);
   // Blocks until the end, or `until`: then Errc::timeout, and the generation goes on.
   Result wait(std::optional<Instant> until);
+  // Nobody will read: workers take what comes when it comes, and no thread waits. The one that sees
+  // the end, already told, calls `over`, which must not throw. To be called once, by a worker.
+  void run(std::function<void()> over);
 
   // The first reason stays: false if there was one, or it is over. The end is told by whoever
   // waits, or else by a worker.
@@ -85,7 +88,9 @@ class Generation : public std::enable_shared_from_this<Generation> {
   Next advance(Chunk& chunk, Instant until);
   void tell(const Chunk& chunk) const;
   void finish(std::optional<Error> error);
-  void pump_to_end();
+  void pump_unread();
+  void pump_what_is_there();
+  bool come_again();
   void see_to_the_end();
   void keep_for_reader(Chunk chunk);
 
@@ -96,6 +101,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void throw_if_failed() const;
   void refuse_if_left_behind() const;
 
+  bool is_cancelled() const noexcept;
   bool is_heard(const Chunk& chunk) const noexcept;
   bool has_listeners() const noexcept;
   void hand_over(std::function<void()> work);
@@ -119,11 +125,13 @@ class Generation : public std::enable_shared_from_this<Generation> {
   bool pumping_ = true;           // by start(), at first
   bool reading_ = false;          // somebody wants the chunks
   bool wake_on_release_ = false;  // wake_ waits for the pump, not for the stream
+  bool pump_again_ = false;       // pump_unread() came while the pump was held
   bool ended_ = false;            // then nothing here changes
   bool left_behind_ = false;      // the pump will never be free
   CancelReason reason_ = CancelReason::none;
   std::deque<Chunk> unread_;    // came while somebody else than the reader pumped
   std::function<void()> wake_;  // null: nobody waits to be woken
+  std::function<void()> over_;  // null: run() has not been called, or it is over
   const std::shared_ptr<Reply> reply_ = std::make_shared<Reply>();  // grows until ended_
   Effort effort_;
   std::optional<Error> error_;  // what reading throws

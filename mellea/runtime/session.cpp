@@ -162,6 +162,70 @@ SessionHandle::~SessionHandle() {
         std::move(session_));  // its mutex may be held for ever in here
 }
 
+// Sees to it that a Completion is called exactly once. Used by one thread at a time.
+class CompletionPromise {
+ public:
+  CompletionPromise(Hooks hooks, Scope scope, Completion<Result> done)
+      : hooks_(std::move(hooks)), scope_(std::move(scope)), done_(std::move(done)) {}
+  CompletionPromise(const CompletionPromise&) = delete;
+  CompletionPromise& operator=(const CompletionPromise&) = delete;
+
+  // Nobody is left to keep it: the Runtime has gone.
+  ~CompletionPromise() {
+    if (done_ && !fork_mark_.inherited())
+      fail(std::make_exception_ptr(
+          Error(Errc::shutdown, "the Runtime ended before the answer was whole")));
+  }
+
+  void keep(Generation& ended) noexcept {
+    std::optional<Result> result;
+    try {
+      result = ended.wait({});
+    } catch (...) {
+      return fail(std::current_exception());
+    }
+    call(nullptr, std::move(result));
+  }
+  void fail(std::exception_ptr error) noexcept { call(std::move(error), std::nullopt); }
+  void withdraw() noexcept { done_ = nullptr; }
+
+ private:
+  void call(std::exception_ptr error, std::optional<Result> result) noexcept {
+    Completion<Result> done = std::exchange(done_, nullptr);
+    if (!done) return;
+    UserCodeBegin event{.scope = scope_};
+    if (hooks_.wanted<UserCodeBegin>()) {
+      (void)hooks_.decide(event);  // can't be stopped
+      hooks_.tell(event);
+    }
+    try {
+      done(std::move(error), std::move(result));
+    } catch (...) {
+      hooks_.report(scope_, {.kind = Notice::Kind::callback_failed,
+                             .text = caught_error("what an asynchronous call was to call").what()});
+    }
+    done = nullptr;  // what it holds is the user's too
+    while (!event.held.empty()) event.held.pop_back();
+  }
+
+  const Hooks hooks_;
+  const Scope scope_;
+  const ForkMark fork_mark_{};
+  Completion<Result> done_;  // null once it is called, or must not be
+};
+
+// A call, and what depends on the moment and the thread it is made on. The rest may be done later
+// and elsewhere.
+struct Session::MadeCall {
+  std::string_view component{};
+  Message message{};
+  CallOptions options{};
+  std::shared_ptr<SessionState::RunningCall> running{};
+  std::shared_ptr<const Origin> origin{};
+  Context before = Context::simple();
+  std::shared_ptr<const std::string> conversation{};
+};
+
 // The session as users have it
 
 Session::Session(std::shared_ptr<SessionState> state, std::shared_ptr<const SessionHandle> handle,
@@ -195,28 +259,47 @@ Output Session::start_chat(Message message, CallOptions options) {
   return start("Message", std::move(message), std::move(options));
 }
 
-Output Session::start(std::string_view component, Message message, CallOptions options) {
-  auto running = std::make_shared<SessionState::RunningCall>(state_);
-  std::shared_ptr<const Origin> origin = origin_of_call(hooks_, parent_, options.origin);
-  // A session may live for days: what began it is not the parent of all that it does.
-  if (origin && state_->origin && !options.origin && *origin == *state_->origin) origin = nullptr;
+void Session::instruct_async(std::string description, CallOptions options,
+                             Completion<Result> done) {
+  start_async(make("Instruction", Message{.text = std::move(description)}, std::move(options)),
+              std::move(done));
+}
 
-  Context before = Context::simple();
-  std::shared_ptr<const std::string> conversation;
-  {
-    std::lock_guard lock(state_->mutex);
-    before = state_->context;
-    conversation = state_->conversation;
-  }
+void Session::chat_async(std::string text, CallOptions options, Completion<Result> done) {
+  chat_async(Message{.text = std::move(text)}, std::move(options), std::move(done));
+}
+
+void Session::chat_async(Message message, CallOptions options, Completion<Result> done) {
+  start_async(make("Message", std::move(message), std::move(options)), std::move(done));
+}
+
+Session::MadeCall Session::make(std::string_view component, Message message,
+                                CallOptions options) const {
+  MadeCall call{.component = component,
+                .message = std::move(message),
+                .options = std::move(options),
+                .running = std::make_shared<SessionState::RunningCall>(state_)};
+  call.origin = origin_of_call(hooks_, parent_, call.options.origin);
+  // A session may live for days: what began it is not the parent of all that it does.
+  if (call.origin && state_->origin && !call.options.origin && *call.origin == *state_->origin)
+    call.origin = nullptr;
+  std::lock_guard lock(state_->mutex);
+  call.before = state_->context;
+  call.conversation = state_->conversation;
+  return call;
+}
+
+std::shared_ptr<Generation> Session::send(MadeCall call) const {
+  CallOptions& options = call.options;
   auto action = std::make_shared<Operation<ComponentPreExecute>>(
       hooks_,
       ComponentPreExecute{.scope = parent_.child(Kind::action, {.labels = std::move(options.labels),
-                                                                .origin = std::move(origin)}),
+                                                                .origin = std::move(call.origin)}),
                           .at = std::chrono::steady_clock::now(),
-                          .component = component,
-                          .action = std::make_shared<const Message>(std::move(message)),
-                          .context = before,
-                          .conversation = conversation,
+                          .component = call.component,
+                          .action = std::make_shared<const Message>(std::move(call.message)),
+                          .context = call.before,
+                          .conversation = call.conversation,
                           .options = merged(options.options, state_->options),
                           .format = std::move(options.format),
                           .tools = std::move(options.tools)});
@@ -225,18 +308,18 @@ Output Session::start(std::string_view component, Message message, CallOptions o
     const ComponentPreExecute& opening = *action->opening();
     Request request = request_for(opening, state_->model, options);
     const std::size_t context_size = request.messages.size() - 1;
-    const auto generation = Generation::start(
+    auto generation = Generation::start(
         {.backend = state_->parts.backend,
          .hooks = hooks_,
          .parent = action->scope(),
          .request = std::move(request),
-         .component = component,
-         .conversation = std::move(conversation),
+         .component = call.component,
+         .conversation = std::move(call.conversation),
          .context_size = context_size,
          .until = options.until,
          .stop = options.stop,
-         .on_end = [action, running, session = state_](const Ending& ending,
-                                                       const std::shared_ptr<const Reply>& reply) {
+         .on_end = [action, running = call.running, session = state_](
+                       const Ending& ending, const std::shared_ptr<const Reply>& reply) {
            if (ending.outcome == Outcome::ok) session->add_turn(*action->opening(), *reply);
            Context after = Context::simple();
            {
@@ -245,13 +328,39 @@ Output Session::start(std::string_view component, Message message, CallOptions o
            }
            action->end(ending, {.reply = reply, .generations = 1, .context = std::move(after)});
          }});
-    running->runs(generation);
-    return Output(std::make_shared<OutputState>(generation));
+    call.running->runs(generation);
+    return generation;
   } catch (...) {
     const Error error = caught_error(state_->parts.backend->provider());
-    action->end(ended_with(error), {.context = std::move(before)});
+    action->end(ended_with(error), {.context = std::move(call.before)});
     throw error;
   }
+}
+
+Output Session::start(std::string_view component, Message message, CallOptions options) const {
+  return Output(
+      std::make_shared<OutputState>(send(make(component, std::move(message), std::move(options)))));
+}
+
+void Session::start_async(MadeCall made, Completion<Result> done) const {
+  const auto call = std::make_shared<MadeCall>(std::move(made));
+  const auto promise = std::make_shared<CompletionPromise>(hooks_, parent_, std::move(done));
+  // The call itself keeps the session from ending.
+  const Session here(state_, nullptr, hooks_, parent_);
+  const bool posted = hooks_.workers()->post([here, call, kept = promise]() mutable {
+    std::shared_ptr<Generation> generation;
+    try {
+      generation = here.send(std::move(*call));
+    } catch (...) {
+      return kept->fail(std::current_exception());
+    }
+    // What the generation calls must not keep it; and nothing else keeps the promise, so that it
+    // goes with the generation, or when that is left behind.
+    generation->run([&over = *generation, last = std::move(kept)] { last->keep(over); });
+  });
+  if (posted) return;
+  promise->withdraw();
+  throw Error(Errc::shutdown, "the Runtime has ended");
 }
 
 Session Session::with(const Plugins& more) const {

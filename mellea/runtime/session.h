@@ -1,6 +1,8 @@
 // A conversation with one model.
 #pragma once
 
+#include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -14,6 +16,7 @@
 
 namespace mellea {
 
+class Generation;
 struct SessionState;
 class SessionHandle;
 
@@ -31,6 +34,10 @@ struct CallOptions {
   std::shared_ptr<const Origin> origin{};  // wins over what plugins find in the thread
 };
 
+// How an asynchronous call gives what the blocking one returns or throws: one of the two is there.
+template <class T>
+using Completion = std::function<void(std::exception_ptr, std::optional<T>)>;
+
 // Given to tools, validators and callbacks: where they run. Session::within() puts a call below it.
 struct Call {
   const Scope& scope;
@@ -42,7 +49,7 @@ struct Call {
 // and adds its turn when it has ended well, in the order of the ends.
 //
 // Every call throws Errc::shutdown once the session or its Runtime has ended, and Errc::after_fork
-// in a child of fork().
+// in a child of fork(). An asynchronous one throws nothing else, and then `done` is not called.
 class Session {
  public:
   // Block; what runs is cancelled by `stop`, ended by `until`. Throw Error, with the text that had
@@ -55,6 +62,18 @@ class Session {
   Output start_instruct(std::string description, CallOptions options = {});
   Output start_chat(std::string text, CallOptions options = {});
   Output start_chat(Message message, CallOptions options = {});
+
+  // Return at once: plugins are asked on a worker. Where the caller is in its own trace, and what
+  // was said before, is as of now. No thread waits for the answer, however many calls there are.
+  //
+  // `done` is called exactly once, on a worker, when the end has been told. It may take its time
+  // and call anything; what it throws is told as a Diagnostic. The end of the Runtime gives it
+  // Errc::shutdown, and waits for it within its deadline; what a handler that does not return holds
+  // up longer is given that by the thread that ends the Runtime, or, where the handler was asked
+  // before the request was sent, when it returns after all. Never called in a child of fork().
+  void instruct_async(std::string description, CallOptions options, Completion<Result> done);
+  void chat_async(std::string text, CallOptions options, Completion<Result> done);
+  void chat_async(Message message, CallOptions options, Completion<Result> done);
 
   Session with(const Plugins& more) const;  // the same session, more plugins
   Session with(const Labels& more) const;   // the same session, more labels
@@ -74,7 +93,12 @@ class Session {
   friend class Runtime;
   Session(std::shared_ptr<SessionState> state, std::shared_ptr<const SessionHandle> handle,
           Hooks hooks, Scope parent);
-  Output start(std::string_view component, Message message, CallOptions options);
+
+  struct MadeCall;
+  MadeCall make(std::string_view component, Message message, CallOptions options) const;
+  std::shared_ptr<Generation> send(MadeCall call) const;
+  Output start(std::string_view component, Message message, CallOptions options) const;
+  void start_async(MadeCall call, Completion<Result> done) const;
 
   std::shared_ptr<SessionState> state_;
   std::shared_ptr<const SessionHandle> handle_;
