@@ -8,6 +8,7 @@ list(TRANSFORM targets PREPEND mellea_)
 install(TARGETS ${targets} mellea_all
   EXPORT mellea-targets
   FILE_SET HEADERS
+  FILE_SET optional_headers
 )
 list(JOIN layers " " MELLEA_COMPONENTS)
 if(BUILD_SHARED_LIBS)

@@ -60,23 +60,28 @@ function(mellea_layer name)
   endif()
 endfunction()
 
-# mellea_umbrella(HEADERS file... USES layer...): mellea::mellea, and the headers directly in mellea/.
+# mellea_umbrella(HEADERS file... [OPTIONAL_HEADERS file...] USES layer...): mellea::mellea, and the
+# headers directly in mellea/. The optional ones need what may not be here: they need not compile.
 # (Copies, not links: a link would be installed as one.)
 function(mellea_umbrella)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "HEADERS;USES")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "HEADERS;OPTIONAL_HEADERS;USES")
   set(include ${PROJECT_BINARY_DIR}/include/umbrella)
   file(MAKE_DIRECTORY ${include}/mellea)
-  foreach(header IN LISTS arg_HEADERS)
+  foreach(header IN LISTS arg_HEADERS arg_OPTIONAL_HEADERS)
     configure_file(${PROJECT_SOURCE_DIR}/mellea/${header} ${include}/mellea/${header} COPYONLY)
   endforeach()
   list(TRANSFORM arg_HEADERS PREPEND ${include}/mellea/)
+  list(TRANSFORM arg_OPTIONAL_HEADERS PREPEND ${include}/mellea/)
   list(TRANSFORM arg_USES PREPEND mellea_)
 
   add_library(mellea_all INTERFACE)
   add_library(mellea::mellea ALIAS mellea_all)
   set_target_properties(mellea_all PROPERTIES EXPORT_NAME mellea)
   target_compile_features(mellea_all INTERFACE cxx_std_20)
-  target_sources(mellea_all INTERFACE FILE_SET HEADERS BASE_DIRS ${include} FILES ${arg_HEADERS})
+  target_sources(mellea_all INTERFACE
+    FILE_SET HEADERS BASE_DIRS ${include} FILES ${arg_HEADERS}
+    FILE_SET optional_headers TYPE HEADERS BASE_DIRS ${include} FILES ${arg_OPTIONAL_HEADERS})
+  set_target_properties(mellea_all PROPERTIES INTERFACE_HEADER_SETS_TO_VERIFY HEADERS)
   target_link_libraries(mellea_all INTERFACE ${arg_USES})
 endfunction()
 
