@@ -61,9 +61,11 @@ void check(const std::string& text) {
     url = parse_url(text);
   } catch (const Error& error) {
     require(error.code() == Errc::invalid_request, "what is refused is an invalid request");
+    const auto slashes = text.find("://");
+    const auto begin = slashes == text.npos ? 0 : slashes + 3;  // of what may be a user
     const auto at = text.rfind('@');
-    const auto secret = text.rfind(kSecret);
-    if (at != text.npos && secret != text.npos && secret < at)
+    if (at != text.npos && at >= begin && !has_secret(text.substr(0, begin)) &&
+        !has_secret(text.substr(at)))
       require(!has_secret(error.what()), "what may be a password is not shown");
     return;
   }

@@ -669,6 +669,27 @@ TEST(NetworkDiagnosticTest, HearsOfAWakeThatThrows) {
   EXPECT_EQ(heard.get_future().get(), "broken");
 }
 
+TEST(NetworkDiagnosticTest, WhatIsThrownAtTheLoopDoesNotEndIt) {
+  std::atomic<int> heard = 0;
+  Network network([&heard](const Notice& notice) {
+    ++heard;
+    throw std::runtime_error(notice.text);
+  });
+  LoopbackServer server({Script::raw().hold().cut(), Script::answer(200, "on it goes")});
+  const auto exchange = network.start({.url = server.url()});
+  ASSERT_TRUE(exchange->when_ready([] { throw 42; }));
+  server.release();
+  EXPECT_EQ(finish(*exchange).code(), Errc::transport_error);
+  EXPECT_EQ(finish(*network.start({.url = server.url()})).body, "on it goes");
+  EXPECT_EQ(heard, 1);
+}
+
+TEST_F(NetworkTest, Http2IsNotSpokenInTheClear) {
+  LoopbackServer server({Script::answer(200, "plain")});
+  EXPECT_EQ(run({.url = server.url(), .http2 = true}).body, "plain");
+  EXPECT_EQ(server.requests().at(0).header("upgrade"), "");
+}
+
 TEST_F(NetworkTest, RefusesWhatIsNoRequest) {
   for (const char* url : {"localhost:1234", "ftp://h/", "http://"})
     EXPECT_THROW(network_.start({.url = url}), Error) << url;

@@ -1,6 +1,8 @@
 // Over TLS: who is spoken to, who is not, and what is said about it.
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include "mellea/net/exchange_for_test.h"
 #include "mellea/net/network.h"
 #include "mellea/net/testing/certificates.h"
@@ -257,11 +259,17 @@ TEST_F(TlsTest, AStreamThatIsCutKeepsWhatCame) {
   }
 }
 
-TEST_F(TlsTest, Http2IsOfferedAndNotInsistedOn) {
-  const LoopbackServer server = answering(authority_.issue());
-  HttpRequest request = this->request(server.url());
-  request.http2 = true;
-  EXPECT_EQ(run(request).body, "hello");
+TEST_F(TlsTest, Http2IsOfferedWhenAskedForAndNotInsistedOn) {
+  for (const bool http2 : {false, true}) {
+    std::promise<std::string> offered;
+    const LoopbackServer server =
+        answering(authority_.issue(),
+                  {.offered = [&](const std::string& protocols) { offered.set_value(protocols); }});
+    HttpRequest request = this->request(server.url());
+    request.http2 = http2;
+    EXPECT_EQ(run(request).body, "hello");
+    EXPECT_EQ(offered.get_future().get(), http2 ? "h2,http/1.1" : "http/1.1");
+  }
 }
 
 }  // namespace

@@ -68,9 +68,31 @@ class TlsChannel final : public Channel {
   const Owned<SSL> connection_;
 };
 
+using Offered = std::function<void(const std::string&)>;
+
+// The list is of names with a byte for the length before each. HTTP/1.1 is all that is spoken here.
+int take_offer(SSL*, const unsigned char** chosen, unsigned char* chosen_size,
+               const unsigned char* list, unsigned size, void* offered) {
+  std::string protocols;
+  int result = SSL_TLSEXT_ERR_NOACK;
+  for (unsigned at = 0; at < size; at += 1U + list[at]) {
+    const std::string name(reinterpret_cast<const char*>(list) + at + 1, list[at]);
+    protocols += (protocols.empty() ? "" : ",") + name;
+    if (name != "http/1.1") continue;
+    *chosen = list + at + 1;
+    *chosen_size = list[at];
+    result = SSL_TLSEXT_ERR_OK;
+  }
+  (*static_cast<const Offered*>(offered))(protocols);
+  return result;
+}
+
 class Context final : public ServerTls {
  public:
-  explicit Context(Owned<SSL_CTX> context) : context_(std::move(context)) {}
+  Context(Owned<SSL_CTX> context, Offered offered)
+      : context_(std::move(context)), offered_(std::move(offered)) {
+    if (offered_) SSL_CTX_set_alpn_select_cb(context_.get(), &take_offer, &offered_);
+  }
 
   std::unique_ptr<Channel> accept(int socket) const override {
     Owned<SSL> connection(SSL_new(context_.get()));
@@ -81,6 +103,7 @@ class Context final : public ServerTls {
 
  private:
   const Owned<SSL_CTX> context_;
+  Offered offered_;
 };
 
 }  // namespace
@@ -103,7 +126,7 @@ std::shared_ptr<const ServerTls> server_tls(const Certificate& certificate,
                         certificate_of(options.client_authority).get());
     SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   }
-  return std::make_shared<Context>(std::move(context));
+  return std::make_shared<Context>(std::move(context), options.offered);
 }
 
 }  // namespace mellea
