@@ -45,6 +45,12 @@ void mark_sent(Transfer& transfer) {
   transfer.queue.put_sent(transfer.phase_began);
 }
 
+// libcurl 7.88 puts bytes of one HTTP/2 stream into another when one of them is held back and one
+// is cancelled; 8.14 does not.
+bool http2_streams_may_share() {
+  return curl_version_info(CURLVERSION_NOW)->version_num >= 0x080e00;
+}
+
 MultiHandle new_multi() {
   initialise_curl();
   MultiHandle multi(curl_multi_init());
@@ -78,6 +84,8 @@ EventLoop::EventLoop(std::function<void(const Notice&)> diagnostic)
   curl_multi_setopt(multi_.get(), CURLMOPT_TIMERFUNCTION, &EventLoop::on_timer);
   curl_multi_setopt(multi_.get(), CURLMOPT_TIMERDATA, this);
   curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, kIdleConnections);
+  if (!http2_streams_may_share())
+    curl_multi_setopt(multi_.get(), CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
   const SignalsBlocked blocked;
   thread_ = std::thread([this] { run(); });
   ::pthread_setname_np(thread_.native_handle(), "mellea-net");

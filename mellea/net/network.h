@@ -30,8 +30,10 @@ struct HttpRequest {
   // is not set, the environment's: http_proxy, https_proxy, all_proxy and no_proxy, as curl has it.
   std::optional<std::string> proxy{};
   // Offers HTTP/2 where there is TLS; HTTP/1.1 if the server knows no better, and always without
-  // TLS. Streams then share a connection, and one that nobody reads is held back by libcurl, which
-  // may buffer as much of it as it lets the server send ahead: 32 MiB. HTTP/1.1 has no such buffer.
+  // TLS. Streams then share a connection, with libcurl 8.14 and newer: older ones were seen to mix
+  // up streams, so there each has its own. A stream that nobody reads is held back by libcurl,
+  // which may buffer what the server was allowed to send ahead: 32 MiB. HTTP/1.1 has no such
+  // buffer.
   bool http2 = false;
 };
 

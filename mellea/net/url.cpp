@@ -70,6 +70,8 @@ Url parse_url(std::string_view text) {
           .shown = masked(text)};
   if (url.scheme != "http" && url.scheme != "https")
     refuse(text, "the scheme is not http or https");
+  // libcurl decodes a host: what is left of its percent signs would be decoded once more.
+  if (url.host.find('%') != url.host.npos) refuse(text, "a host has no percent sign");
   if (url.host.front() == '[') url.host = url.host.substr(1, url.host.size() - 2);
   url.port = std::stoi(part(handle, CURLUPART_PORT, CURLU_DEFAULT_PORT));
   return url;

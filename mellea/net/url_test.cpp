@@ -29,6 +29,11 @@ TEST(UrlTest, AnIpv6HostHasItsBracketsInTheAuthorityOnly) {
   EXPECT_EQ(url.authority(), "[::1]:11434");
 }
 
+TEST(UrlTest, AHostIsDecodedOnce) {
+  EXPECT_EQ(parse_url("http://%68ost/").host, "host");
+  EXPECT_THROW(parse_url("http://%2568ost/"), Error);
+}
+
 TEST(UrlTest, ShowsNoPassword) {
   EXPECT_EQ(parse_url("http://user:secret@h/p").shown, "http://***@h/p");
   EXPECT_EQ(parse_url("http://user:sec%40ret@h/p?a@b").shown, "http://***@h/p?***");
@@ -40,7 +45,7 @@ TEST(UrlTest, WhatIsNoUrlIsRefusedWithoutShowingAPassword) {
   for (const std::string text :
        {"", "localhost:11434", "ftp://me:secret@h/", "http://", "http:///path", "http://h:99999/",
         "me:secret@h", "http://me:secret@h h/", "http://me:secret@:80/", "http://me:sec@secret@h/",
-        "https://me:a/secret@gw/v1", "htp://gw/v1?api-key=secret"}) {
+        "https://me:a/secret@gw/v1", "http://me:secret@h%2533/", "htp://gw/v1?api-key=secret"}) {
     try {
       parse_url(text);
       ADD_FAILURE() << text;
