@@ -19,6 +19,7 @@ namespace mellea {
 namespace {
 
 constexpr std::chrono::seconds kBetweenDropReports{60};
+constexpr std::chrono::milliseconds kPatience{5};  // with a line that does not move
 
 thread_local const void* state_of_this_thread = nullptr;  // null: not a worker
 
@@ -38,27 +39,37 @@ struct Workers::State {
 
   // What a thread does from its start to its end. `self` keeps the State.
   static void work(const std::shared_ptr<State>& self, Thread& thread);
+  static void look_out(const std::shared_ptr<State>& self, Thread& thread);
 
-  // These three expect `mutex` to be held.
+  // These expect `mutex` to be held.
   // Threads that wait and have no task promised to them; negative if tasks wait for threads.
   std::ptrdiff_t free() const noexcept { return idle - std::ssize(tasks); }
+  using Life = void (*)(const std::shared_ptr<State>&, Thread&);
+  bool start_thread(const std::shared_ptr<State>& self, Life life);
+  bool add_thread(const std::shared_ptr<State>& self);
   bool ensure_free(const std::shared_ptr<State>& self);
+  void add_or_watch(const std::shared_ptr<State>& self);
   bool calm() const noexcept;
 
   void run_line();
 
   const Options options;
+  const int processors = static_cast<int>(std::max(std::thread::hardware_concurrency(), 2U));
   const ForkMark mark;
   std::stop_source stop_source;
 
   std::mutex mutex;
   std::condition_variable work_came;
   std::condition_variable work_done;
+  std::condition_variable line_stands;  // for the lookout, where it rests
   // All guarded by mutex:
   std::list<Thread> threads;    // all that were ever started; references stay valid
-  int alive = 0;                // of them
+  int alive = 0;                // of them, without the lookout
   int idle = 0;                 // of those; one that is just starting is idle
   std::deque<Task> tasks;       // not begun
+  std::uint64_t begun = 0;      // tasks, ever
+  bool watched = false;         // there is a lookout
+  bool lookout_rests = false;   // until line_stands
   std::deque<Later> line;       // of the background, not begun
   bool line_runs = false;       // a task that works it off is running or among `tasks`
   std::thread::id line_runner;  // while it runs
@@ -72,18 +83,61 @@ struct Workers::State {
 // Sees to it that a task put in line now is begun at once. False if none can be started.
 bool Workers::State::ensure_free(const std::shared_ptr<State>& self) {
   if (free() > 0) return true;
-  if (alive >= options.most) return false;
-  Thread& thread = threads.emplace_back();
-  try {
-    const SignalsBlocked blocked;
-    thread.handle = std::thread([self, &thread] { work(self, thread); });
-  } catch (const std::system_error&) {  // the system has no more threads to give
-    threads.pop_back();
-    return false;
-  }
+  return alive < options.most && add_thread(self);
+}
+
+// One that is free. False if there is none to be had.
+bool Workers::State::add_thread(const std::shared_ptr<State>& self) {
+  if (!start_thread(self, &work)) return false;
   ++alive;
   ++idle;
   return true;
+}
+
+// False if the system has no more threads to give.
+bool Workers::State::start_thread(const std::shared_ptr<State>& self, Life life) {
+  Thread& thread = threads.emplace_back();
+  try {
+    const SignalsBlocked blocked;
+    thread.handle = std::thread([self, &thread, life] { life(self, thread); });
+  } catch (const std::system_error&) {
+    threads.pop_back();
+    return false;
+  }
+  return true;
+}
+
+// Sees to it that a task put in line now is begun, be it that all threads block for ever.
+void Workers::State::add_or_watch(const std::shared_ptr<State>& self) {
+  if (free() > 0 || alive >= options.most) return;
+  if (alive < processors) {
+    add_thread(self);
+  } else if (!watched) {
+    watched = start_thread(self, &look_out);
+  } else if (lookout_rests) {
+    line_stands.notify_one();
+  }
+}
+
+// Adds a thread whenever the line stands still.
+void Workers::State::look_out(const std::shared_ptr<State>& self, Thread& thread) {
+  State& state = *self;
+  Lock lock(state.mutex);
+  while (!state.stopping || !state.tasks.empty()) {
+    if (!state.stopping && (state.free() >= 0 || state.alive >= state.options.most)) {
+      state.lookout_rests = true;
+      state.line_stands.wait(lock);
+      state.lookout_rests = false;
+      continue;
+    }
+    const std::uint64_t before = state.begun;
+    const bool stands = state.line_stands.wait_for(lock, kPatience) == std::cv_status::timeout &&
+                        state.begun == before && state.free() < 0;
+    if (stands && state.alive < state.options.most) state.add_thread(self);
+  }
+  state.watched = false;
+  thread.ended = true;
+  state.work_done.notify_all();
 }
 
 void Workers::State::work(const std::shared_ptr<State>& self, Thread& thread) {
@@ -96,6 +150,7 @@ void Workers::State::work(const std::shared_ptr<State>& self, Thread& thread) {
     Task task = std::move(state.tasks.front());
     state.tasks.pop_front();
     --state.idle;
+    ++state.begun;
     lock.unlock();
     task();
     task = nullptr;  // what it holds may be the user's, and goes before the lock is taken
@@ -148,7 +203,7 @@ bool Workers::try_run(std::function<void()> task) {
   {
     const std::lock_guard lock(state->mutex);
     if (state->stopping || !state->ensure_free(state)) return false;
-    state->tasks.push_back(std::move(task));
+    state->tasks.push_front(std::move(task));  // so that no other gets its thread
   }
   state->work_came.notify_one();
   return true;
@@ -160,7 +215,8 @@ bool Workers::post(std::function<void()> task) {
   {
     const std::lock_guard lock(state->mutex);
     if (state->stopping) return false;
-    if (!state->ensure_free(state) && state->alive == 0) return false;
+    state->add_or_watch(state);
+    if (state->alive == 0) return false;
     state->tasks.push_back(std::move(task));
   }
   state->work_came.notify_one();
@@ -216,11 +272,12 @@ bool Workers::stop(Instant until) {
   state->stopping = true;
   lock.unlock();
   state->work_came.notify_all();
+  state->line_stands.notify_all();
   state->stop_source.request_stop();  // runs callbacks of the handlers'
 
   lock.lock();
   const int own = state_of_this_thread == state.get() ? 1 : 0;
-  state->work_done.wait_until(lock, until, [&] { return state->alive == own; });
+  state->work_done.wait_until(lock, until, [&] { return state->alive == own && !state->watched; });
   // One that had merely not come to leave yet holds nothing.
   const bool all = state->alive - state->idle == own && state->tasks.empty();
   const std::deque<State::Task> not_run = std::exchange(state->tasks, {});
@@ -244,7 +301,7 @@ bool Workers::on_worker() noexcept { return state_of_this_thread != nullptr; }
 int Workers::threads() const noexcept {
   if (state_->mark.inherited()) return 0;
   const std::lock_guard lock(state_->mutex);
-  return state_->alive;
+  return state_->alive + (state_->watched ? 1 : 0);
 }
 
 }  // namespace mellea

@@ -12,8 +12,8 @@
 namespace mellea {
 
 // Grows on demand up to a cap; threads that have nothing to do wait for more. They block signals.
-// Nothing parks a worker on a worker. Any thread may call anything; the last owner may even be a
-// worker. Tasks must not throw.
+// One more may look after the line. Nothing parks a worker on a worker. Any thread may call
+// anything; the last owner may even be a worker. Tasks must not throw.
 class Workers {
  public:
   struct Options {
@@ -32,7 +32,9 @@ class Workers {
   // child of fork().
   [[nodiscard]] bool try_run(std::function<void()> task);
 
-  // Runs `task`, at the cap as soon as a thread is free. After stop() the task is run by nobody:
+  // Runs `task` as soon as a thread is free. One is added at once while there are fewer than
+  // processors; then, up to the cap, only when nothing in line was begun for 5 ms: short tasks need
+  // no more threads than can run, those that block do. After stop() the task is run by nobody:
   // false.
   bool post(std::function<void()> task);
 

@@ -78,6 +78,18 @@ TEST(WorkersTest, TryRunRefusesAtTheCapAndPostWaits) {
   EXPECT_EQ(workers.threads(), 2);
 }
 
+TEST(WorkersTest, TasksThatBlockGetMoreThreadsThanProcessors) {
+  const auto tasks = static_cast<std::ptrdiff_t>(2 * std::thread::hardware_concurrency() + 3);
+  Workers workers;
+  std::latch together(tasks + 1);
+  for (std::ptrdiff_t n = 0; n < tasks; ++n)
+    ASSERT_TRUE(workers.post([&] { together.arrive_and_wait(); }));
+  together.arrive_and_wait();
+  EXPECT_TRUE(workers.drain(soon()));
+  EXPECT_TRUE(workers.stop(soon()));
+  EXPECT_EQ(workers.threads(), 0);
+}
+
 TEST(WorkersTest, HaveAtLeastOneThread) {
   Workers workers({.most = 0});
   run(workers, [] {});
