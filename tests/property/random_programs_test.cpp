@@ -1,7 +1,7 @@
 // The property that everything hangs on: every operation has exactly one end and the right parent,
-// on every path. Random programs over the scripted backend: calls, streams, drops, cancels, blocks
-// in every phase, plugins that throw, faults of the provider, several threads, a Runtime that ends
-// in the middle.
+// on every path. Random programs over the scripted backend: calls, those that block and those that
+// do not, streams, ready-callbacks, drops, cancels, blocks in every phase, plugins that throw,
+// faults of the provider, several threads, a Runtime that ends in the middle.
 //
 // MELLEA_RANDOM_PROGRAMS says how many, MELLEA_RANDOM_SEED which; the seed of a failure is printed.
 #include <gtest/gtest.h>
@@ -157,6 +157,7 @@ class Program {
     runtime_.reset();
     for (Output& output : kept_) attempt([&] { output.wait(); });
     kept_.clear();
+    for (const auto& calls : completions_) EXPECT_EQ(*calls, 1) << "a completion";
   }
 
  private:
@@ -186,7 +187,7 @@ class Program {
   }
 
   void call(Session& session) {
-    switch (dice_.below(9)) {
+    switch (dice_.below(14)) {
       case 0: (void)session.instruct("hi", options()); break;
       case 1: (void)session.with(Labels{{"n", std::int64_t{1}}}).chat("hi", options()); break;
       case 2: (void)session.start_chat("dropped unread", options()); break;
@@ -196,6 +197,11 @@ class Program {
       case 6: stopped(session); break;
       case 7: waited_for_by_two(session.start_chat("shared", options())); break;
       case 8: cancelled_elsewhere(session.start_chat("cancelled", options())); break;
+      case 9: session.instruct_async("asynchronous", options(), completion()); break;
+      case 10: asynchronous_and_stopped(session); break;
+      case 11: chained(session); break;
+      case 12: polled_and_waited_for(session.start_chat("both", options())); break;
+      case 13: session.chat_async("hangs", {.stream = dice_.one_in(2)}, completion()); break;
     }
   }
 
@@ -237,11 +243,51 @@ class Program {
     }
   }
 
+  // To be called once, with an error or a result. The Runtime may end first.
+  Completion<Result> completion() {
+    const auto& calls = completions_.emplace_back(std::make_shared<std::atomic<int>>(0));
+    return [calls](std::exception_ptr error, const std::optional<Result>& result) {
+      *calls += (error == nullptr) == result.has_value() ? 1 : 1000;
+    };
+  }
+
+  void asynchronous_and_stopped(Session& session) {
+    std::stop_source stop;
+    if (dice_.one_in(4)) stop.request_stop();
+    CallOptions with_stop = options();
+    with_stop.stop = stop.get_token();
+    session.chat_async("stopped", std::move(with_stop), completion());
+    std::jthread stopper([&stop] { stop.request_stop(); });
+  }
+
+  // A completion that calls again, and throws.
+  void chained(Session session) {
+    session.chat_async("first", options(),
+                       [session, first = completion(), second = completion(), last = options(),
+                        blocks = dice_.one_in(2)](std::exception_ptr error,
+                                                  const std::optional<Result>& result) mutable {
+                         first(error, result);
+                         if (blocks) attempt([&] { session.chat("in a completion", last); });
+                         try {
+                           session.chat_async("second", last, second);
+                         } catch (const Error&) {
+                           second(std::current_exception(), {});
+                         }
+                         throw std::runtime_error("chaos");
+                       });
+  }
+
+  static void polled_and_waited_for(Output output) {
+    std::jthread other([output] { attempt([&] { output.wait(); }); });
+    poll(output);
+  }
+
   void in_parallel(Session& session) {
     std::vector<std::jthread> threads;
     for (int thread = 0; thread < 3; ++thread)
       threads.emplace_back([this, session, until = options().until]() mutable {
         attempt([&] { session.chat("parallel", {.until = until}); });
+        attempt([&] { session.chat_async("parallel", {.until = until}, nullptr); });
         attempt([&] { read_none(session.start_chat("parallel, dropped", {.until = until})); });
       });
     if (dice_.one_in(3)) session.end();
@@ -251,7 +297,8 @@ class Program {
   Dice dice_;
   std::unique_ptr<Runtime> runtime_;
   std::shared_ptr<ScriptedBackend> backend_;
-  std::vector<Output> kept_;  // some outlive the Runtime
+  std::vector<Output> kept_;                                    // some outlive the Runtime
+  std::vector<std::shared_ptr<std::atomic<int>>> completions_;  // how often each was called
 };
 
 // What is wrong with the spans of a program: a span that was not ended, is there twice, or whose
@@ -297,6 +344,7 @@ TEST(RandomProgramsTest, ProgramsWithoutPluginsEndToo) {
   for (std::uint64_t seed = first; seed < first + programs; ++seed) {
     const auto before = std::chrono::steady_clock::now();
     Program(seed, {}).run();
+    ASSERT_FALSE(HasFailure()) << "MELLEA_RANDOM_SEED=" << seed;
     ASSERT_LT(std::chrono::steady_clock::now() - before, 4s) << "MELLEA_RANDOM_SEED=" << seed;
   }
 }
@@ -317,6 +365,7 @@ TEST(RandomProgramsTest, EveryOperationHasOneEndAndTheRightParent) {
     plugins.push_back(recorder);
     if (seed % 4 != 0) plugins.push_back(std::make_shared<Chaos>(seed));
     Program(seed, plugins).run();
+    ASSERT_FALSE(HasFailure()) << "MELLEA_RANDOM_SEED=" << seed;
     telemetry.shutdown();
 
     const auto spans = memory->take();
