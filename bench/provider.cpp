@@ -37,6 +37,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <protozero/pbf_reader.hpp>
 #include <queue>
@@ -415,7 +416,10 @@ class Provider {
     std::uint64_t ignored = 0;
     static_cast<void>(::read(timer_, &ignored, sizeof ignored));
     timer_set_to_ = {};
-    while (!due_.empty() && due_.top().at <= Clock::now()) {
+    // Not all that is due: who is late all the time must still accept and listen.
+    for (int writes = 0; writes < 256; ++writes) {
+      const Clock::time_point now = Clock::now();
+      if (due_.empty() || due_.top().at > now) break;
       const Due due = due_.top();
       due_.pop();
       const auto found = connections_.find(due.socket);

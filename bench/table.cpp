@@ -7,7 +7,7 @@
 namespace mellea::bench {
 namespace {
 
-constexpr std::array<std::size_t, 6> kWidths = {56, 24, 24, 5, 16, 4};
+constexpr std::array<std::size_t, 6> kWidths = {62, 24, 24, 5, 16, 3};
 
 std::string number(double value) {
   if (value == std::round(value) && std::abs(value) < 1e6)
