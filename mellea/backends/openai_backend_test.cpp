@@ -319,6 +319,34 @@ TEST_F(OpenAiBackend, PairsPromptsAndAnswersByTheirIndex) {
   EXPECT_NE(read(*backend_->start(asked, {})).what().find("no answer 1 of 2"), std::string::npos);
 }
 
+TEST_F(OpenAiBackend, HandsOnHowTheServerIsReached) {
+  server_.emplace(std::vector<Script>{whole()});
+  backend_ = make_backend({.backend = "openai",
+                           .model = "m",
+                           .base_url = "http://model.test/v1",
+                           .proxy = server_->url()},
+                          network_);
+  EXPECT_EQ(ask().outcome(), "ok");
+  EXPECT_EQ(server_->requests().at(0).path, "http://model.test/v1/chat/completions");
+
+  BackendOptions options{.backend = "openai",
+                         .model = "m",
+                         .base_url = "https://" + server_->authority() + "/v1",
+                         .certificate_file = "/no/such/me.pem",
+                         .key_file = "/no/such/key.pem"};
+  backend_ = make_backend(options, network_);
+  const Read no_certificate = ask();
+  EXPECT_EQ(no_certificate.outcome(), "invalid_request");
+  for (const std::string& file : {options.certificate_file, options.key_file})
+    EXPECT_NE(no_certificate.what().find(file), std::string::npos) << no_certificate.what();
+
+  options.certificate_file.clear();
+  options.key_file.clear();
+  options.ca_file = "/no/such/ca.pem";
+  backend_ = make_backend(options, network_);
+  EXPECT_NE(ask().what().find(options.ca_file), std::string::npos);
+}
+
 TEST_F(OpenAiBackend, TellsWhatTheServerHas) {
   serve({Script::answer(200, R"({"data":[{"id":"a"},{"id":"b"}]})"),
          Script::answer(401, R"({"error":"no"})")});

@@ -151,7 +151,9 @@ std::string way_to_ask(const Fault& fault) {
   return {};
 }
 
-std::string way_out(Errc code, const Fault& fault, const RequestNames& names) {
+std::string way_out(Errc code, int status, const Fault& fault, const RequestNames& names) {
+  if (status >= 300 && status < 400)
+    return ": redirects are not followed: give the base URL to which this one leads";
   switch (code) {
     case Errc::auth: return ": " + names.auth_hint;
     case Errc::invalid_request: return way_to_ask(fault);
@@ -169,7 +171,7 @@ Error answer_error(const RequestNames& names, const FailedAnswer& answer) {
   std::string what = names.prefix() + std::to_string(answer.status) + ' ' +
                      std::string(to_string(code)) + in_quotes(fault.text);
   if (!answer.request_id.empty()) what += " (request " + one_line(answer.request_id, 80) + ')';
-  what += way_out(code, fault, names);
+  what += way_out(code, answer.status, fault, names);
   const bool retryable = is_retryable(code, answer.status, fault);
   return Error(code, what,
                {.status = answer.status,

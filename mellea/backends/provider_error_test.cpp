@@ -31,6 +31,12 @@ TEST(ProviderError, TheSentenceNamesWhatWhereWhyAndTheWayOut) {
   EXPECT_FALSE(refused.retryable());
 }
 
+TEST(ProviderError, ARedirectSaysThatItIsNotFollowed) {
+  EXPECT_STREQ(error(301, "").what(),
+               "openai: POST https://api.openai.com/v1/chat/completions: 301 unknown: redirects "
+               "are not followed: give the base URL to which this one leads");
+}
+
 TEST(ProviderError, EachStatusHasItsCategory) {
   struct Row {
     int status;
