@@ -5,11 +5,8 @@
 namespace mellea {
 namespace {
 
-// As parse_url() shows it, without the query: some services take keys there.
-std::string shown(std::string_view url) {
-  const std::string masked = parse_url(url).shown;
-  return masked.substr(0, masked.find('?'));
-}
+// As it may be shown: some services take keys in the query.
+std::string without_query(const Url& url) { return url.shown.substr(0, url.shown.find('?')); }
 
 }  // namespace
 
@@ -18,6 +15,7 @@ HttpProvider::HttpProvider(HttpProviderTraits traits, BackendOptions options,
     : traits_(std::move(traits)),
       options_(std::move(options)),
       url_(parse_url(options_.base_url)),
+      shown_base_url_(without_query(url_)),
       network_(std::move(network)) {
   if (!network_)
     throw Error(Errc::invalid_request, std::string(traits_.provider) + ": no network given");
@@ -62,7 +60,7 @@ HttpCall HttpProvider::call(std::string method, std::string_view path, Headers h
   call.request.url = join_url(options_.base_url, path);
   call.names = std::make_shared<const RequestNames>(
       RequestNames{.provider = std::string(traits_.provider),
-                   .request = method + ' ' + shown(call.request.url),
+                   .request = method + ' ' + join_url(shown_base_url_, path),
                    .auth_hint = traits_.auth_hint,
                    .missing_hint = std::move(missing_hint),
                    .start_hint = traits_.start_hint});

@@ -57,6 +57,7 @@ class HttpProvider {
   const HttpProviderTraits traits_;
   const BackendOptions options_;
   const Url url_;
+  const std::string shown_base_url_;
   const std::shared_ptr<Network> network_;  // never null
 };
 

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstring>
+#include <new>
 
 #include "mellea/core/text.h"
 
@@ -81,6 +82,12 @@ simdjson::ondemand::document JsonReader::document_of(std::string_view json) {
     padded_.resize(std::bit_ceil(json.size() + kPadding));
   std::memcpy(padded_.data(), json.data(), json.size());
   std::memset(padded_.data() + json.size(), 0, kPadding);
+  // On demand only what is entered counts, and that is never deep: the tables for the usual 1,024
+  // would be 9 KiB of each stream.
+  constexpr std::size_t kDepth = 64;
+  if (parser_.capacity() < json.size() &&
+      parser_.allocate(padded_.size(), kDepth) != simdjson::SUCCESS)
+    throw std::bad_alloc();
   auto document = parser_.iterate(padded_.data(), json.size(), padded_.size()).value();
   if (document.type().value() != json_type::object) throw WrongShape{"not a JSON object"};
   return document;

@@ -44,14 +44,31 @@ std::uint64_t random_number() {
   return numbers.next();
 }
 
-void append_hex(std::string& text, std::uint64_t value, int digits) {
-  for (int at = digits - 1; at >= 0; --at) text += kHex[(value >> (at * 4)) & 0xF];
-}
+// Writes hex digits into a text that has the room, and its separators, already.
+class HexWriter {
+ public:
+  HexWriter(std::string& text, std::size_t at) : at_(text.data() + at) {}
 
-template <std::size_t n>
-void append_hex(std::string& text, const std::array<std::uint8_t, n>& bytes) {
-  for (const std::uint8_t byte : bytes) append_hex(text, byte, 2);
-}
+  HexWriter& write(std::uint64_t value, int digits) {
+    for (int digit = digits - 1; digit >= 0; --digit) *at_++ = kHex[(value >> (digit * 4)) & 0xF];
+    return *this;
+  }
+  template <std::size_t n>
+  HexWriter& write(const std::array<std::uint8_t, n>& bytes) {
+    for (const std::uint8_t byte : bytes) {
+      *at_++ = kHex[byte >> 4];
+      *at_++ = kHex[byte & 0xF];
+    }
+    return *this;
+  }
+  HexWriter& skip() {
+    ++at_;
+    return *this;
+  }
+
+ private:
+  char* at_;
+};
 
 int hex_value(char c) noexcept {  // W3C ids are lower case
   if (c >= '0' && c <= '9') return c - '0';
@@ -96,29 +113,24 @@ Id Id::random() {
 }
 
 std::string Id::text() const {
-  std::string text;
-  text.reserve(36);
-  append_hex(text, high >> 32, 8);
-  text += '-';
-  append_hex(text, high >> 16, 4);
-  text += '-';
-  append_hex(text, high, 4);
-  text += '-';
-  append_hex(text, low >> 48, 4);
-  text += '-';
-  append_hex(text, low, 12);
+  std::string text = "00000000-0000-0000-0000-000000000000";
+  HexWriter(text, 0)
+      .write(high >> 32, 8)
+      .skip()
+      .write(high >> 16, 4)
+      .skip()
+      .write(high, 4)
+      .skip()
+      .write(low >> 48, 4)
+      .skip()
+      .write(low, 12);
   return text;
 }
 
 std::string TraceRef::traceparent() const {
   if (!*this) return {};
-  std::string header = "00-";
-  header.reserve(55);
-  append_hex(header, trace);
-  header += '-';
-  append_hex(header, span);
-  header += '-';
-  append_hex(header, flags, 2);
+  std::string header = "00-00000000000000000000000000000000-0000000000000000-00";
+  HexWriter(header, 3).write(trace).skip().write(span).skip().write(flags, 2);
   return header;
 }
 

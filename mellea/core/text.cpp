@@ -1,6 +1,8 @@
 #include "mellea/core/text.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -31,6 +33,25 @@ std::size_t code_point(std::string_view text) noexcept {
   return 4;
 }
 
+// How many bytes at the front are whole code points. Eight letters of ASCII are one step.
+std::size_t valid_prefix(std::string_view text) noexcept {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    std::uint64_t eight = 0;
+    if (text.size() - at >= sizeof eight) {
+      std::memcpy(&eight, text.data() + at, sizeof eight);
+      if ((eight & 0x8080808080808080U) == 0) {
+        at += sizeof eight;
+        continue;
+      }
+    }
+    const std::size_t size = code_point(text.substr(at));
+    if (size == 0) break;
+    at += size;
+  }
+  return at;
+}
+
 // How many letters to add, to leave out, to change or to swap with the next.
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -52,25 +73,16 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-bool is_utf8(std::string_view text) noexcept {
-  while (!text.empty()) {
-    const std::size_t size = code_point(text);
-    if (size == 0) return false;
-    text.remove_prefix(size);
-  }
-  return true;
-}
+bool is_utf8(std::string_view text) noexcept { return valid_prefix(text) == text.size(); }
 
 std::string to_utf8(std::string_view text) {
-  std::string valid;
-  valid.reserve(text.size());
-  while (!text.empty()) {
-    const std::size_t size = code_point(text);
-    if (size == 0)
-      valid += "\xEF\xBF\xBD";
-    else
-      valid += text.substr(0, size);
-    text.remove_prefix(std::max<std::size_t>(size, 1));
+  std::size_t size = valid_prefix(text);
+  std::string valid(text.substr(0, size));
+  while (size < text.size()) {
+    valid += "\xEF\xBF\xBD";
+    text.remove_prefix(size + 1);
+    size = valid_prefix(text);
+    valid += text.substr(0, size);
   }
   return valid;
 }

@@ -1,6 +1,7 @@
 #include "mellea/net/network.h"
 
 #include <chrono>
+#include <mutex>
 #include <utility>
 
 #include "mellea/net/event_loop.h"
@@ -75,7 +76,25 @@ HttpTimes HttpExchange::times() const {
 
 struct Network::Loop : EventLoop {
   using EventLoop::EventLoop;
+
+  // Most requests go where the last one went.
+  std::shared_ptr<const Url> parsed(const std::string& url) {
+    {
+      const std::scoped_lock lock(mutex_);
+      if (url == last_text_) return last_url_;
+    }
+    auto fresh = std::make_shared<const Url>(parse_url(url));
+    const std::scoped_lock lock(mutex_);
+    last_text_ = url;
+    return last_url_ = std::move(fresh);
+  }
+
   const ForkMark mark{};
+
+ private:
+  std::mutex mutex_;
+  std::string last_text_;                // guarded by mutex_
+  std::shared_ptr<const Url> last_url_;  // guarded by mutex_: last_text_ taken apart
 };
 
 Network::Network(std::function<void(const Notice&)> diagnostic)
@@ -90,7 +109,8 @@ Network::~Network() {
 
 std::unique_ptr<HttpExchange> Network::start(HttpRequest request) {
   if (loop_->mark.inherited()) throw_after_fork();
-  auto state = std::make_shared<HttpExchange::State>(std::move(request), loop_);
+  auto url = loop_->parsed(request.url);
+  auto state = std::make_shared<HttpExchange::State>(std::move(request), std::move(url), loop_);
   std::unique_ptr<HttpExchange> exchange(new HttpExchange(state));
   if (!loop_->post(EventLoop::Command::start, state))
     throw Error(Errc::shutdown, state->server + ": the network was stopped");

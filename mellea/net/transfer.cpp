@@ -41,10 +41,11 @@ void check(const Headers& headers) {
 void FreedByCurl::operator()(void* easy_handle) const noexcept { curl_easy_cleanup(easy_handle); }
 void FreedByCurl::operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
 
-Transfer::Transfer(HttpRequest what, std::shared_ptr<EventLoop> where)
+Transfer::Transfer(HttpRequest what, std::shared_ptr<const Url> its_url,
+                   std::shared_ptr<EventLoop> where)
     : request(std::move(what)),
-      url(parse_url(request.url)),
-      server(url.authority()),
+      url(std::move(its_url)),
+      server(url->authority()),
       loop(std::move(where)),
       began(steady_clock::now()) {
   static_assert(sizeof(reason) >= CURL_ERROR_SIZE);
@@ -99,9 +100,9 @@ CurlFailure Transfer::failure(int code) const {
   return {.code = code,
           .os_error = static_cast<int>(os_error),
           .reason = reason.data(),
-          .host = url.host,
+          .host = url->host,
           .server = server,
-          .tls = url.scheme == "https",
+          .tls = url->scheme == "https",
           .ca_file = request.ca_file,
           .certificate_file = request.certificate_file,
           .key_file = request.key_file,

@@ -44,10 +44,10 @@ struct Deadline {
 // both sides, and all below it is the loop thread's own.
 struct Transfer {
   // Throws Error (invalid_request) for a URL or a header that is none.
-  Transfer(HttpRequest what, std::shared_ptr<EventLoop> where);
+  Transfer(HttpRequest what, std::shared_ptr<const Url> its_url, std::shared_ptr<EventLoop> where);
 
   const HttpRequest request;
-  const Url url;
+  const std::shared_ptr<const Url> url;
   const std::string server;  // "127.0.0.1:11434"
   const std::shared_ptr<EventLoop> loop;
   const Instant began;
@@ -74,7 +74,7 @@ struct Transfer {
 
   // Whether both may use one connection, one after the other.
   bool same_server(const Transfer& other) const noexcept {
-    return server == other.server && url.scheme == other.url.scheme;
+    return server == other.server && url->scheme == other.url->scheme;
   }
   std::int64_t body_size() const noexcept {
     return request.body ? static_cast<std::int64_t>(request.body->size()) : 0;
