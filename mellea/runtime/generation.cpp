@@ -387,9 +387,13 @@ void Generation::pump_unread() {
     release_pump(lock);
     if (!ended_) return;
   }
-  const std::function<void()> over = std::exchange(over_, nullptr);
+  std::function<void()> over = std::exchange(over_, nullptr);
   lock.unlock();
-  if (over) over();
+  if (!over) return;
+  if (Workers::on_worker())
+    over();
+  else  // a cancel has seen to the end while run() was being called
+    post([self = shared_from_this(), last = std::move(over)] { last(); });
 }
 
 void Generation::pump_what_is_there() {

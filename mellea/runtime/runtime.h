@@ -22,7 +22,7 @@ struct RuntimeOptions {
   Plugins plugins{};
   Labels labels{};  // on everything that is traced
   std::chrono::milliseconds shutdown{5000};
-  int workers = 256;  // threads at most: guards, ends that nobody waits for
+  int workers = 256;  // threads at most: guards, asynchronous calls, ends that nobody waits for
   std::function<void(const Notice&)> on_diagnostic{};  // beside the plugins, on any thread
 };
 

@@ -28,6 +28,7 @@
 
 #include "mellea/backends/scripted_backend.h"
 #include "mellea/hooks/testing/recorder.h"
+#include "mellea/hooks/workers.h"
 #include "mellea/mellea.h"
 #include "mellea/net/testing/loopback_server.h"
 
@@ -261,6 +262,7 @@ class Ends {
  public:
   Completion<Result> completion(int number) {
     return [this, number](std::exception_ptr error, std::optional<Result> result) {
+      EXPECT_TRUE(Workers::on_worker());
       End end = error ? end_of(error) : End{"ok", result->text()};
       const std::lock_guard lock(mutex_);
       if (!ends_.emplace(number, std::move(end)).second) ++more_than_once_;
