@@ -10,40 +10,38 @@ void AnswerQueue::Batch::clear() noexcept {
   next = 0;
 }
 
-AnswerQueue::Wake AnswerQueue::put_head(HttpHead head) {
+AnswerQueue::Wake AnswerQueue::put(std::optional<HttpHead> head, std::string& bytes, Instant at) {
   Wake wake;
   {
     const std::scoped_lock lock(mutex_);
+    add(std::move(head), bytes, at);
     if (closed_) return {};
-    head_ = std::move(head);
-    head_waits_ = true;
     wake = std::exchange(wake_, {});
   }
   changed_.notify_one();
   return wake;
 }
 
-AnswerQueue::Wake AnswerQueue::put(std::string& bytes, Instant at) {
-  Wake wake;
-  {
-    const std::scoped_lock lock(mutex_);
-    if (closed_) {
-      bytes.clear();
-      return {};
-    }
-    if (arrived_.bytes.empty()) {
-      arrived_.bytes.swap(bytes);
-    } else {
-      arrived_.bytes += bytes;
-      bytes.clear();
-    }
-    arrived_.pieces.push_back({.end = arrived_.bytes.size(), .at = at});
-    backlog_.store(arrived_.bytes.size(), std::memory_order_relaxed);
-    last_arrival_ = at;
-    wake = std::exchange(wake_, {});
+void AnswerQueue::put_last(std::optional<HttpHead> head, std::string& bytes, Instant at) {
+  const std::scoped_lock lock(mutex_);
+  add(std::move(head), bytes, at);
+}
+
+void AnswerQueue::add(std::optional<HttpHead> head, std::string& bytes, Instant at) {
+  if (head && !closed_) {
+    head_ = std::move(*head);
+    head_waits_ = true;
   }
-  changed_.notify_one();
-  return wake;
+  if (closed_ || bytes.empty()) return bytes.clear();
+  if (arrived_.bytes.empty()) {
+    arrived_.bytes.swap(bytes);
+  } else {
+    arrived_.bytes += bytes;
+    bytes.clear();
+  }
+  arrived_.pieces.push_back({.end = arrived_.bytes.size(), .at = at});
+  backlog_.store(arrived_.bytes.size(), std::memory_order_relaxed);
+  last_arrival_ = at;
 }
 
 bool AnswerQueue::pause_if_full(std::size_t more, Instant now) {

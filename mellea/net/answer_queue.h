@@ -28,9 +28,10 @@ class AnswerQueue {
 
   // For the loop thread. A Wake that is returned may be empty; it is called with no lock held.
 
-  [[nodiscard]] Wake put_head(HttpHead head);
-  // Takes the bytes and leaves an empty string. After close() they are dropped.
-  [[nodiscard]] Wake put(std::string& bytes, Instant at);
+  // What has arrived. Takes the bytes and leaves an empty string; after close() all is dropped. The
+  // reader is woken, unless it is about to be by close().
+  [[nodiscard]] Wake put(std::optional<HttpHead> head, std::string& bytes, Instant at);
+  void put_last(std::optional<HttpHead> head, std::string& bytes, Instant at);
   // True if no more should come, with `more` bytes about to be put. Then the reader will say when.
   bool pause_if_full(std::size_t more, Instant now);
   void resume(Instant now);
@@ -70,7 +71,9 @@ class AnswerQueue {
     void clear() noexcept;
   };
 
-  bool ready() const noexcept;  // with mutex_ held
+  // With mutex_ held.
+  bool ready() const noexcept;
+  void add(std::optional<HttpHead> head, std::string& bytes, Instant at);
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -12,9 +12,15 @@ constexpr Instant at(int milliseconds) { return Instant(std::chrono::millisecond
 class AnswerQueueTest : public testing::Test {
  protected:
   void put(std::string bytes, int milliseconds) {
-    static_cast<void>(queue_.put(bytes, at(milliseconds)));
+    static_cast<void>(queue_.put({}, bytes, at(milliseconds)));
     EXPECT_EQ(bytes, "");
   }
+
+  void put_head() {
+    std::string none;
+    static_cast<void>(queue_.put(HttpHead{.status = 200}, none, at(0)));
+  }
+
   std::string take() {
     EXPECT_EQ(queue_.try_next(), HttpNext::bytes);
     return std::string(queue_.bytes());
@@ -25,7 +31,7 @@ class AnswerQueueTest : public testing::Test {
 
 TEST_F(AnswerQueueTest, GivesHeadThenPiecesThenTheEnd) {
   EXPECT_EQ(queue_.try_next(), HttpNext::pending);
-  static_cast<void>(queue_.put_head({.status = 200}));
+  put_head();
   put("one", 1);
   put("two", 2);
   EXPECT_EQ(queue_.try_next(), HttpNext::head);
@@ -75,7 +81,7 @@ TEST_F(AnswerQueueTest, APauseEndsWithTheAnswer) {
 }
 
 TEST_F(AnswerQueueTest, FinishingDropsWhatWasNotRead) {
-  static_cast<void>(queue_.put_head({.status = 200}));
+  put_head();
   put("one", 1);
   put("two", 2);
   EXPECT_TRUE(queue_.finish());
@@ -88,7 +94,7 @@ TEST_F(AnswerQueueTest, AWakeIsHandedOutOnce) {
   int woken = 0;
   ASSERT_TRUE(queue_.when_ready([&woken] { ++woken; }));
   std::string bytes = "x";
-  const AnswerQueue::Wake wake = queue_.put(bytes, at(1));
+  const AnswerQueue::Wake wake = queue_.put({}, bytes, at(1));
   ASSERT_TRUE(wake);
   wake();
   EXPECT_EQ(woken, 1);

@@ -149,7 +149,7 @@ void EventLoop::on_events(const epoll_event* events, int count) {
     if ((event->events & EPOLLERR) != 0) what |= CURL_CSELECT_ERR;
     int running = 0;
     curl_multi_socket_action(multi_.get(), event->data.fd, what, &running);
-    deliver();
+    look();
   }
 }
 
@@ -158,7 +158,7 @@ void EventLoop::on_curl_timer() {
   curl_timer_ = Instant::max();
   int running = 0;
   curl_multi_socket_action(multi_.get(), CURL_SOCKET_TIMEOUT, 0, &running);
-  deliver();
+  look();
 }
 
 bool EventLoop::take_commands() {
@@ -364,6 +364,12 @@ void EventLoop::touch(Transfer& transfer) {
   if (!std::exchange(transfer.touched, true)) touched_.push_back(&transfer);
 }
 
+// What libcurl has done. A reader hears once of an answer that has come as a whole.
+void EventLoop::look() {
+  reap();
+  deliver();
+}
+
 void EventLoop::deliver() {
   for (Transfer* const transfer : touched_) deliver(*transfer);
   touched_.clear();
@@ -371,10 +377,15 @@ void EventLoop::deliver() {
 
 void EventLoop::deliver(Transfer& transfer) {
   transfer.touched = false;
-  if (transfer.head.done() && !std::exchange(transfer.head_given, true))
-    call(transfer.queue.put_head(transfer.head.take()));
-  if (!transfer.staged.empty()) call(transfer.queue.put(transfer.staged, transfer.staged_at));
+  std::optional<HttpHead> head = new_head(transfer);
+  if (head || !transfer.staged.empty())
+    call(transfer.queue.put(std::move(head), transfer.staged, transfer.staged_at));
   arm(transfer);
+}
+
+std::optional<HttpHead> EventLoop::new_head(Transfer& transfer) {
+  if (!transfer.head.done() || std::exchange(transfer.head_given, true)) return {};
+  return transfer.head.take();
 }
 
 void EventLoop::reap() {
@@ -393,6 +404,10 @@ void EventLoop::completed(Transfer& transfer, int code) {
 }
 
 void EventLoop::close(Transfer& transfer, std::optional<Error> failure) {
+  if (std::exchange(transfer.touched, false)) {
+    std::erase(touched_, &transfer);
+    transfer.queue.put_last(new_head(transfer), transfer.staged, transfer.staged_at);
+  }
   transfer.queue.close(std::move(failure), steady_clock::now());
   const AnswerQueue::Wake wake = transfer.queue.take_wake();
   release(transfer);

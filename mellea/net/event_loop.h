@@ -72,8 +72,10 @@ class EventLoop {
   void arm(Transfer& transfer);
   static bool sends_on(Transfer& transfer);
   void touch(Transfer& transfer);
+  void look();
   void deliver();
   void deliver(Transfer& transfer);
+  static std::optional<HttpHead> new_head(Transfer& transfer);
   void reap();
   void completed(Transfer& transfer, int code);
   void close(Transfer& transfer, std::optional<Error> failure);
