@@ -22,7 +22,8 @@ struct HttpProviderTraits {
   std::string auth_hint{};      // as in RequestNames
   std::string start_hint{};     // as in RequestNames
   ModelList models{};
-  std::string_view models_path{};  // below the base URL, static
+  std::string_view models_path{};                   // below the base URL, static
+  std::vector<std::string_view> told_in_headers{};  // as in HttpCall
 };
 
 // May be used from several threads at once.

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "mellea/core/scope.h"
+#include "mellea/core/text.h"
 
 namespace mellea {
 namespace {
@@ -129,6 +131,17 @@ class HttpReply final : public ReplyStream {
     if (!is_ok(status_)) return;
     decoder_ = call_.make_decoder();
     decoder_->begin(exchange_->head().header("content-type"));
+    tell_headers(exchange_->head());
+  }
+
+  void tell_headers(const HttpHead& head) {
+    nlohmann::json told = nlohmann::json::object();
+    for (const auto& [name, value] : head.headers)
+      for (const std::string_view beginning : call_.told_in_headers)
+        if (name.starts_with(beginning)) told[to_utf8(name)] = to_utf8(value);
+    if (told.empty()) return;
+    chunks_.push_back(
+        {.at = Instant::clock::now(), .what = ResponseInfo{.metadata = Json(std::move(told))}});
   }
 
   void take() {

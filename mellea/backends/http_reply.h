@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <stop_token>
+#include <string_view>
 #include <vector>
 
 #include "mellea/backends/backend.h"
@@ -18,6 +19,8 @@ struct HttpCall {
   std::shared_ptr<const RequestNames> names{};
   std::function<std::unique_ptr<ReplyDecoder>()> make_decoder{};  // one for each attempt
   std::vector<Notice> notices{};                                  // the stream begins with them
+  // How the names of headers begin, in lower case, that go into ResponseInfo::metadata. Static.
+  std::vector<std::string_view> told_in_headers{};
   RetryRule retry{};
 };
 

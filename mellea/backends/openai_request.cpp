@@ -8,17 +8,15 @@
 namespace mellea {
 namespace {
 
-constexpr RequestChecks kChecks("openai");
-
 class RequestWriter {
  public:
-  RequestWriter(const Request& request, OpenAiDialect dialect)
-      : request_(request), options_(request.options), dialect_(dialect) {
-    kChecks.extra(options_);
+  RequestWriter(const Request& request, OpenAiDialect dialect, std::string_view provider)
+      : checks_(provider), request_(request), options_(request.options), dialect_(dialect) {
+    checks_.extra(options_);
   }
 
   WrittenRequest chat() && {
-    if (request_.messages.empty()) kChecks.refuse("no messages");
+    if (request_.messages.empty()) checks_.refuse("no messages");
     json_.begin_object();
     model();
     if (member("messages")) messages();
@@ -31,7 +29,7 @@ class RequestWriter {
   }
 
   WrittenRequest completion() && {
-    if (request_.prompts.empty()) kChecks.refuse("no prompts");
+    if (request_.prompts.empty()) checks_.refuse("no prompts");
     json_.begin_object();
     model();
     if (member("prompt")) prompts();
@@ -47,7 +45,7 @@ class RequestWriter {
   }
 
   WrittenRequest embedding() && {
-    if (request_.prompts.empty()) kChecks.refuse("no prompts");
+    if (request_.prompts.empty()) checks_.refuse("no prompts");
     json_.begin_object();
     model();
     if (member("input")) prompts();
@@ -65,7 +63,7 @@ class RequestWriter {
   }
 
   void ignored(std::string_view option, std::string_view why) {
-    notices_.push_back(kChecks.ignored(option, why));
+    notices_.push_back(checks_.ignored(option, why));
   }
 
   // Completions have one number where chats have a switch and a number.
@@ -83,14 +81,14 @@ class RequestWriter {
   }
 
   void model() {
-    if (request_.model.empty()) kChecks.refuse("no model given");
-    if (member("model")) json_.text(kChecks.text(request_.model, {"the model's name"}));
+    if (request_.model.empty()) checks_.refuse("no model given");
+    if (member("model")) json_.text(checks_.text(request_.model, {"the model's name"}));
   }
 
   void prompts() {
     json_.begin_array();
     for (std::size_t i = 0; i < request_.prompts.size(); ++i)
-      json_.text(kChecks.text(request_.prompts[i], {"prompt", i + 1}));
+      json_.text(checks_.text(request_.prompts[i], {"prompt", i + 1}));
     json_.end_array();
   }
 
@@ -101,7 +99,7 @@ class RequestWriter {
   }
 
   void message(const Message& message, std::size_t number) {
-    kChecks.text(message.text, {"message", number, to_string(message.role)});
+    checks_.text(message.text, {"message", number, to_string(message.role)});
     json_.begin_object().key("role").text(to_string(message.role)).key("content");
     if (!message.images.empty() || !message.audio.empty())
       parts(message, number);
@@ -110,12 +108,12 @@ class RequestWriter {
     else
       json_.text(message.text);
     if (message.role == Message::Role::tool)
-      json_.key("tool_call_id").text(kChecks.text(message.tool_call_id, {"message", number, "id"}));
+      json_.key("tool_call_id").text(checks_.text(message.tool_call_id, {"message", number, "id"}));
     if (!message.tool_calls.empty()) {
       tool_calls(message, number);
       if (!message.thinking.empty())
         json_.key("reasoning_content")
-            .text(kChecks.text(message.thinking, {"message", number, "thinking"}));
+            .text(checks_.text(message.thinking, {"message", number, "thinking"}));
     }
     json_.end_object();
   }
@@ -126,16 +124,16 @@ class RequestWriter {
       json_.begin_object().key("type").text("text").key("text").text(message.text).end_object();
     for (const Image& image : message.images) {
       json_.begin_object().key("type").text("image_url").key("image_url").begin_object();
-      json_.key("url").text(kChecks.text(image.url, {"message", number, "image"}));
+      json_.key("url").text(checks_.text(image.url, {"message", number, "image"}));
       if (!image.detail.empty())
-        json_.key("detail").text(kChecks.text(image.detail, {"message", number, "image"}));
+        json_.key("detail").text(checks_.text(image.detail, {"message", number, "image"}));
       json_.end_object().end_object();
     }
     for (const Audio& audio : message.audio) {
       const Part what{"message", number, "audio"};
       json_.begin_object().key("type").text("input_audio").key("input_audio").begin_object();
-      json_.key("data").text(kChecks.text(audio.data, what));
-      json_.key("format").text(kChecks.text(audio.format, what)).end_object().end_object();
+      json_.key("data").text(checks_.text(audio.data, what));
+      json_.key("format").text(checks_.text(audio.format, what)).end_object().end_object();
     }
     json_.end_array();
   }
@@ -144,9 +142,9 @@ class RequestWriter {
     const Part what{"message", number, "tool call"};
     json_.key("tool_calls").begin_array();
     for (const ToolCall& call : message.tool_calls) {
-      json_.begin_object().key("id").text(kChecks.text(call.id, what)).key("type").text("function");
-      json_.key("function").begin_object().key("name").text(kChecks.text(call.name, what));
-      json_.key("arguments").text(kChecks.text(call.arguments, what)).end_object().end_object();
+      json_.begin_object().key("id").text(checks_.text(call.id, what)).key("type").text("function");
+      json_.key("function").begin_object().key("name").text(checks_.text(call.name, what));
+      json_.key("arguments").text(checks_.text(call.arguments, what)).end_object().end_object();
     }
     json_.end_array();
   }
@@ -159,7 +157,7 @@ class RequestWriter {
       json_.end_array();
     }
     const ToolChoice& choice = request_.tool_choice;
-    kChecks.tool_choice(request_);
+    checks_.tool_choice(request_);
     if (!tools.empty() && choice.mode != ToolChoice::Mode::provider_default &&
         member("tool_choice"))
       tool_choice(choice);
@@ -172,9 +170,9 @@ class RequestWriter {
 
   void tool(const ToolSpec& tool, const Part& what) {
     json_.begin_object().key("type").text("function").key("function").begin_object();
-    json_.key("name").text(kChecks.text(tool.name, what));
+    json_.key("name").text(checks_.text(tool.name, what));
     if (!tool.description.empty())
-      json_.key("description").text(kChecks.text(tool.description, what));
+      json_.key("description").text(checks_.text(tool.description, what));
     if (tool.parameters) json_.key("parameters").raw(tool.parameters.text());
     json_.end_object().end_object();
   }
@@ -200,7 +198,7 @@ class RequestWriter {
     }
     json_.text("json_schema").key("json_schema").begin_object();
     json_.key("name").text(format.name.empty() ? "answer"
-                                               : kChecks.text(format.name, {"the format's name"}));
+                                               : checks_.text(format.name, {"the format's name"}));
     json_.key("schema").raw(dialect_.own_service && format.strict
                                 ? strict_schema(format.schema).text()
                                 : format.schema.text());
@@ -220,7 +218,7 @@ class RequestWriter {
     if (options_.stop && member("stop")) {
       json_.begin_array();
       for (const std::string& stop : *options_.stop)
-        json_.text(kChecks.text(stop, {"option stop"}));
+        json_.text(checks_.text(stop, {"option stop"}));
       json_.end_array();
     }
     text("user", options_.user);
@@ -243,7 +241,7 @@ class RequestWriter {
       if (is_switch)
         json_.text(think == "on" ? "medium" : "none");
       else
-        json_.text(kChecks.text(think, {"option think"}));
+        json_.text(checks_.text(think, {"option think"}));
     }
     if (is_switch && !dialect_.own_service) enable_thinking(think == "on");
   }
@@ -261,13 +259,13 @@ class RequestWriter {
   }
 
   void number(std::string_view name, const Option<double>& option) {
-    if (option && member(name)) json_.number(kChecks.number(*option, name));
+    if (option && member(name)) json_.number(checks_.number(*option, name));
   }
   void number(std::string_view name, const Option<std::int64_t>& option) {
     if (option && member(name)) json_.number(*option);
   }
   void text(std::string_view name, const Option<std::string>& option) {
-    if (option && member(name)) json_.text(kChecks.text(*option, {"option", 0, name}));
+    if (option && member(name)) json_.text(checks_.text(*option, {"option", 0, name}));
   }
 
   // An option that only servers other than OpenAI's own know.
@@ -288,13 +286,14 @@ class RequestWriter {
     if (options_.extra)
       for (const auto& [name, value] : options_.extra->items())
         if (name != kKwargs || !kwargs_written_)
-          json_.key(kChecks.text(name, {"extra"})).raw(Json(value).text());
+          json_.key(checks_.text(name, {"extra"})).raw(Json(value).text());
     json_.end_object();
     return {path, std::move(json_).take(), std::move(notices_)};
   }
 
   static constexpr const char* kKwargs = "chat_template_kwargs";
 
+  const RequestChecks checks_;
   const Request& request_;
   const ModelOptions& options_;
   const OpenAiDialect dialect_;
@@ -314,8 +313,8 @@ void make_each_strict(nlohmann::json& schema, const char* keyword, std::size_t d
 void make_strict(nlohmann::json& schema, std::size_t depth) {
   constexpr std::size_t kMaxDepth = 256;
   if (depth > kMaxDepth)
-    kChecks.refuse("the format's schema is nested more than " + std::to_string(kMaxDepth) +
-                   " deep");
+    RequestChecks("openai").refuse("the format's schema is nested more than " +
+                                   std::to_string(kMaxDepth) + " deep");
   if (!schema.is_object()) return;
   if (const auto properties = schema.find("properties");
       properties != schema.end() && properties->is_object()) {
@@ -339,13 +338,14 @@ OpenAiDialect OpenAiDialect::of_host(std::string_view host) noexcept {
   return {.own_service = host == "api.openai.com" || host.ends_with(".openai.azure.com")};
 }
 
-WrittenRequest write_openai_request(const Request& request, OpenAiDialect dialect) {
+WrittenRequest write_openai_request(const Request& request, OpenAiDialect dialect,
+                                    std::string_view provider) {
   switch (request.kind) {
-    case Request::Kind::chat: return RequestWriter(request, dialect).chat();
-    case Request::Kind::completion: return RequestWriter(request, dialect).completion();
+    case Request::Kind::chat: return RequestWriter(request, dialect, provider).chat();
+    case Request::Kind::completion: return RequestWriter(request, dialect, provider).completion();
     case Request::Kind::embedding: break;
   }
-  return RequestWriter(request, dialect).embedding();
+  return RequestWriter(request, dialect, provider).embedding();
 }
 
 Json strict_schema(const Json& schema) {

@@ -19,7 +19,9 @@ struct OpenAiDialect {
 
 // A streaming request asks for usage too. `extra` goes in last and wins; chat_template_kwargs in it
 // are joined with ours. Throws Error (Errc::invalid_request) that names what can't be sent.
-WrittenRequest write_openai_request(const Request& request, OpenAiDialect dialect);
+// `provider` is whose name messages begin with; static.
+WrittenRequest write_openai_request(const Request& request, OpenAiDialect dialect,
+                                    std::string_view provider = "openai");
 
 // `schema` as strict mode wants it. What satisfies it satisfies `schema` too: members that may be
 // missing there are required here, and no others are allowed.

@@ -23,6 +23,7 @@ namespace mellea::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kPatience{2'000};
+constexpr const char* kLiteLlmUrl = "http://127.0.0.1:4000";
 constexpr std::string_view kOpenAiUrl = "https://api.openai.com/v1";
 
 // One line of the table.
@@ -109,6 +110,20 @@ Row openai_row(const Environment& environment, bool named,
   return row;
 }
 
+// Nothing where nobody has asked for it.
+std::optional<Row> litellm_row(const Environment& environment, bool named,
+                               const std::shared_ptr<Network>& network) {
+  Row row{.name = "litellm",
+          .configured_by =
+              set_ones(environment, {"MELLEA_BASE_URL", "LITELLM_BASE_URL", "LITELLM_API_KEY"})};
+  if (row.configured_by.empty() && !named) return {};
+  if (row.configured_by.empty()) row.configured_by = "--backend";
+  const BackendOptions options = configured_model({.backend = "litellm"}, environment);
+  ask_if_near(row, options, options.base_url.empty() ? kLiteLlmUrl : options.base_url, named,
+              network);
+  return row;
+}
+
 // MELLEA_BASE_URL is one backend's: that of MELLEA_BACKEND, unless another is `named`.
 Environment environment_of(const std::string& backend, const std::string& named,
                            const Environment& environment) {
@@ -125,7 +140,10 @@ std::vector<Row> backend_rows(const std::string& named, const Environment& envir
   std::vector<Row> rows{
       ollama_row(environment_of("ollama", named, environment), named == "ollama", network),
       openai_row(environment_of("openai", named, environment), named == "openai", network)};
-  if (named.empty() || named == "ollama" || named == "openai") return rows;
+  if (std::optional<Row> litellm =
+          litellm_row(environment_of("litellm", named, environment), named == "litellm", network))
+    rows.push_back(std::move(*litellm));
+  if (named.empty() || named == "ollama" || named == "openai" || named == "litellm") return rows;
   try {
     static_cast<void>(make_backend({.backend = named}, network));
   } catch (const Error& error) {

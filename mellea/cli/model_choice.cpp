@@ -78,6 +78,7 @@ BackendOptions configured_model(const ModelArguments& arguments, const Environme
     if (arguments.api_key_env.empty()) chosen.api_key = value_of(environment, key);
   };
   if (chosen.backend == "openai") take_own("OPENAI_BASE_URL", "OPENAI_API_KEY");
+  if (chosen.backend == "litellm") take_own("LITELLM_BASE_URL", "LITELLM_API_KEY");
   if (chosen.backend == "ollama") take_own("OLLAMA_HOST", "OLLAMA_API_KEY");
   if (!arguments.api_key_env.empty()) chosen.api_key = key_from(arguments.api_key_env, environment);
   return chosen;

@@ -61,7 +61,7 @@ void add_model_flags(CLI::App& command, ModelArguments& model) {
   const std::string group = "Which model (flags win over the environment)";
   command
       .add_option("--backend", model.backend,
-                  "ollama, openai or scripted; MELLEA_BACKEND; else the Ollama of this machine")
+                  "litellm, ollama, openai or scripted; MELLEA_BACKEND; else the Ollama of this machine")
       ->type_name("NAME")
       ->group(group);
   command.add_option("--model", model.model, "MELLEA_MODEL")->type_name("NAME")->group(group);

@@ -1,0 +1,15 @@
+// A client of a provider that speaks OpenAI's protocol, under that provider's own name.
+#pragma once
+
+#include <memory>
+
+#include "mellea/backends/http_provider.h"
+
+namespace mellea {
+
+// `options.base_url` must be whole. Throws as HttpProvider does. May be called from several threads
+// at once.
+std::shared_ptr<Backend> make_openai_client(HttpProviderTraits traits, BackendOptions options,
+                                            std::shared_ptr<Network> network);
+
+}  // namespace mellea
