@@ -1,5 +1,9 @@
 # re2::re2, regular expressions in linear time. Newer packages have a CMake config of their own,
 # which is taken; older ones (Debian 12) do not.
+if(TARGET re2::re2)
+  set(re2_FOUND TRUE)
+  return()
+endif()
 find_package(re2 CONFIG QUIET)
 if(NOT re2_FOUND)
   find_path(re2_INCLUDE_DIR re2/re2.h)

@@ -1,7 +1,6 @@
 // The smallest program: one answer, what it took, and what a failure looks like.
 //
-//   01_hello [BASE_URL [MODEL]]     an OpenAI-compatible server; MELLEA_TRACES_FILE=x.jsonl traces
-//   it
+//   01_hello [BASE_URL [MODEL]]     traced by MELLEA_TRACES_FILE=x.jsonl
 #include <mellea/mellea.h>
 #include <mellea/telemetry.h>
 

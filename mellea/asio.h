@@ -10,7 +10,7 @@
 // What completes does so on the executor associated with the handler, and counts as work there
 // until then. Its context must outlive the Runtime, whose end completes all that is in flight.
 // Where there is no such executor, on some other thread. Errors are given as the blocking calls
-// throw them. A handler's cancellation slot, which Asio has from 1.22 (Boost 1.77), cancels the
+// throw them. A handler's cancellation slot, which Asio has from 1.22 (Boost 1.78), cancels the
 // call: CancelReason::caller.
 //
 // Options and messages are taken by reference to something that has a name, and copied: g++ 12

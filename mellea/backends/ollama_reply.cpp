@@ -30,7 +30,12 @@ class OllamaDecoder final : public ReplyDecoder {
 
   void end(Instant at, std::vector<Chunk>& out) override {
     std::string_view line;
-    if (lines_.finish(line)) take(line, at, out);
+    if (lines_.finish(line)) {
+      // A line that is cut is not wrong; but what was none from the beginning is.
+      if (events_ > 0 || line.starts_with('{'))
+        if (reader_.read(line) != nullptr) throw stream_cut(*names_, events_);
+      take(line, at, out);
+    }
     if (!ended_) throw stream_cut(*names_, events_);
   }
 

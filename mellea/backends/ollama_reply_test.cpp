@@ -123,12 +123,12 @@ TEST(OllamaDecoder, AStreamWithoutItsEndIsAnError) {
   EXPECT_TRUE(decode_lines("").error->retryable());
 }
 
-TEST(OllamaDecoder, ALineThatIsCutIsWrong) {
+TEST(OllamaDecoder, ALineThatIsCutIsALostConnection) {
   const Decoded decoded = decode_lines(says("a") + R"({"message":{"content":"b)");
   EXPECT_EQ(decoded.reply.text, "a");
-  EXPECT_EQ(decoded.what(),
-            "ollama: POST http://h/api/chat: line 2 of the answer is wrong: not JSON: "
-            "\"{\"message\":{\"content\":\"b\"");
+  ASSERT_TRUE(decoded.error);
+  EXPECT_EQ(decoded.outcome(), "transport_error");
+  EXPECT_TRUE(decoded.error->retryable());
 }
 
 TEST(OllamaDecoder, WhatIsNoAnswerIsRefused) {

@@ -1,11 +1,10 @@
-#include <simdjson.h>
-
 #include <array>
 #include <bit>
 #include <cstring>
 #include <optional>
 #include <utility>
 
+#include "mellea/backends/json_reader.h"
 #include "mellea/backends/openai_reply.h"
 #include "mellea/core/text.h"
 
@@ -19,13 +18,7 @@ using simdjson::ondemand::value;
 
 constexpr std::size_t kMaxBytes = 256U << 20U;
 
-std::optional<std::int64_t> count(value value) {
-  std::int64_t number = 0;
-  if (value.type().value() != json_type::number || value.get_int64().get(number)) return {};
-  return number;
-}
-
-// Empty where it is no base64.
+// Empty where it is no base64, or not of whole numbers.
 std::string from_base64(std::string_view text) {
   static constexpr std::string_view kDigits =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -41,7 +34,7 @@ std::string from_base64(std::string_view text) {
     have -= 8;
     bytes += static_cast<char>(bits >> static_cast<unsigned>(have) & 0xFFU);
   }
-  return bytes;
+  return bytes.size() % sizeof(float) == 0 ? bytes : std::string();
 }
 
 // 32-bit floats, the lowest byte first, whatever this machine has.
@@ -101,6 +94,8 @@ class OpenAiEmbeddingsDecoder final : public ReplyDecoder {
       auto member = field.value().value();
       if (key == "data")
         for (auto element : member.get_array()) embedding(element.get_object().value());
+      else if (key == "error" && member.type().value() == json_type::object)
+        throw stream_error(*names_, body_, 0);
       else if (key == "model" && member.type().value() == json_type::string)
         info_.model = to_utf8(member.get_string().value());
       else if (key == "usage" && member.type().value() == json_type::object)
@@ -115,7 +110,7 @@ class OpenAiEmbeddingsDecoder final : public ReplyDecoder {
       const std::string_view key = field.unescaped_key();
       auto member = field.value().value();
       if (key == "index") {
-        index = count(member);
+        index = count_of(member);
       } else if (key == "embedding" && member.type().value() == json_type::string) {
         values = floats(from_base64(member.get_string().value()));
       } else if (key == "embedding") {
@@ -136,9 +131,9 @@ class OpenAiEmbeddingsDecoder final : public ReplyDecoder {
       const std::string_view key = field.unescaped_key();
       auto member = field.value().value();
       if (key == "prompt_tokens")
-        usage_->input_tokens = count(member);
+        usage_->input_tokens = count_of(member);
       else if (key == "total_tokens")
-        usage_->total_tokens = count(member);
+        usage_->total_tokens = count_of(member);
     }
   }
 

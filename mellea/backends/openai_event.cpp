@@ -125,13 +125,23 @@ void OpenAiEventReader::content(Value value, OpenAiEvent::Choice& choice) {
     for (auto field : part.get_object()) {
       const std::string_view key = field.unescaped_key();
       auto member = field.value().value();
-      if (key == "text") {
+      if (key == "text")
         choice.text = joined(choice.text, text_of(member, kNotText));
-      } else if (key == "thinking" && is_array(member)) {
-        OpenAiEvent::Choice inner;
-        content(member, inner);
-        choice.thinking = joined(choice.thinking, inner.text);
-      }
+      else if (key == "thinking" && is_array(member))
+        thinking_parts(member, choice);
+    }
+  }
+}
+
+// [{"type": "text", "text": "..."}, ...]: no deeper, or a server could have us nest without end.
+void OpenAiEventReader::thinking_parts(Value value, OpenAiEvent::Choice& choice) {
+  for (auto element : value.get_array()) {
+    auto part = element.value();
+    if (!is_object(part)) continue;
+    for (auto field : part.get_object()) {
+      const std::string_view key = field.unescaped_key();
+      if (key == "text")
+        choice.thinking = joined(choice.thinking, text_if_any(field.value().value()));
     }
   }
 }

@@ -60,6 +60,7 @@ class OpenAiEventReader {
   void choice(Object object);
   void said(Value value, OpenAiEvent::Choice& choice);
   void content(Value value, OpenAiEvent::Choice& choice);
+  void thinking_parts(Value value, OpenAiEvent::Choice& choice);
   std::string_view joined(std::string_view all, std::string_view more);
   void tool_calls(Value value);
   void function(Value value, OpenAiEvent::Call& call);

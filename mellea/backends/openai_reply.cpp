@@ -59,7 +59,7 @@ class Calls {
 class OpenAiDecoder final : public ReplyDecoder {
  public:
   OpenAiDecoder(std::shared_ptr<const RequestNames> names, std::size_t answers)
-      : names_(std::move(names)), answers_(answers) {}
+      : names_(std::move(names)), answers_(answers), choices_(answers) {}
 
   void begin(std::string_view content_type) override {
     // Other types are often wrong: what comes first tells.
@@ -176,7 +176,7 @@ class OpenAiDecoder final : public ReplyDecoder {
 
   void said(const OpenAiEvent::Choice& choice, std::span<const OpenAiEvent::Call> calls, Instant at,
             std::vector<Chunk>& out) {
-    if (choice.index < 0 || choice.index >= kMaxIndex)
+    if (choice.index < 0 || choice.index >= std::max<std::int64_t>(kMaxIndex, std::ssize(choices_)))
       refuse(*names_, "a choice has the index " + std::to_string(choice.index));
     const int index = static_cast<int>(choice.index);
     const auto place = static_cast<std::size_t>(index);

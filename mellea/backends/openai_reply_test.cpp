@@ -297,6 +297,12 @@ TEST(OpenAiDecoder, ContentMayComeInPartsOfWhichSomeAreThinking) {
       "0: thinking hm\n0: text ab\n0: finish stop\n");
 }
 
+TEST(OpenAiDecoder, PartsWithinPartsCostNoStack) {
+  std::string deep = R"({"choices":[{"index":0,"delta":{"content":[)";
+  for (int i = 0; i < 100'000; ++i) deep += R"({"thinking":[)";
+  EXPECT_NE(decode(event(deep) + kDone).outcome(), "");
+}
+
 TEST(OpenAiDecoder, LogprobsComeWithTheText) {
   EXPECT_EQ(
       chunks(

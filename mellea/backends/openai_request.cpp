@@ -1,5 +1,6 @@
 #include "mellea/backends/openai_request.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -7,6 +8,20 @@
 
 namespace mellea {
 namespace {
+
+// Whether strict mode can say the same: not of objects with any members, which it would forbid.
+bool can_be_strict(const nlohmann::json& schema, std::size_t depth = 0) {
+  constexpr std::size_t kMaxDepth = 256;
+  if (!schema.is_structured() || depth > kMaxDepth) return true;
+  if (schema.is_object()) {
+    const auto more = schema.find("additionalProperties");
+    const bool is_map = more != schema.end() && (more->is_object() || *more == true);
+    if (is_map || schema.contains("uniqueItems")) return false;
+  }
+  return std::all_of(schema.begin(), schema.end(), [depth](const nlohmann::json& inner) {
+    return can_be_strict(inner, depth + 1);
+  });
+}
 
 class RequestWriter {
  public:
@@ -199,10 +214,12 @@ class RequestWriter {
     json_.text("json_schema").key("json_schema").begin_object();
     json_.key("name").text(format.name.empty() ? "answer"
                                                : checks_.text(format.name, {"the format's name"}));
-    json_.key("schema").raw(dialect_.own_service && format.strict
-                                ? strict_schema(format.schema).text()
-                                : format.schema.text());
-    json_.key("strict").boolean(format.strict).end_object().end_object();
+    const bool strict = format.strict && (!dialect_.own_service || can_be_strict(*format.schema));
+    if (format.strict && !strict)
+      ignored("format.strict", "strict mode knows neither maps nor uniqueItems");
+    json_.key("schema").raw(dialect_.own_service && strict ? strict_schema(format.schema).text()
+                                                           : format.schema.text());
+    json_.key("strict").boolean(strict).end_object().end_object();
   }
 
   // The options that completions know too.
@@ -316,6 +333,11 @@ void make_strict(nlohmann::json& schema, std::size_t depth) {
     RequestChecks("openai").refuse("the format's schema is nested more than " +
                                    std::to_string(kMaxDepth) + " deep");
   if (!schema.is_object()) return;
+  schema.erase("default");
+  if (const auto reference = schema.find("$ref"); reference != schema.end() && depth > 0) {
+    schema = {{"$ref", *reference}};  // it may have nothing beside it
+    return;
+  }
   if (const auto properties = schema.find("properties");
       properties != schema.end() && properties->is_object()) {
     nlohmann::json required = nlohmann::json::array();
@@ -330,6 +352,19 @@ void make_strict(nlohmann::json& schema, std::size_t depth) {
   for (const char* keyword :
        {"properties", "$defs", "definitions", "anyOf", "oneOf", "allOf", "prefixItems"})
     make_each_strict(schema, keyword, depth + 1);
+}
+
+// The outermost schema must be an object itself, and not lead to one.
+void inline_root(nlohmann::json& schema) {
+  constexpr std::string_view kBeginning = "#/$defs/";
+  if (!schema.is_object() || !schema.contains("$ref") || !schema["$ref"].is_string()) return;
+  const std::string reference = schema["$ref"];
+  if (!reference.starts_with(kBeginning) || !schema.contains("$defs")) return;
+  const auto meant = schema["$defs"].find(reference.substr(kBeginning.size()));
+  if (meant == schema["$defs"].end() || !meant->is_object()) return;
+  const nlohmann::json root = *meant;
+  schema.erase("$ref");
+  schema.update(root);
 }
 
 }  // namespace
@@ -350,6 +385,7 @@ WrittenRequest write_openai_request(const Request& request, OpenAiDialect dialec
 
 Json strict_schema(const Json& schema) {
   nlohmann::json strict = *schema;
+  inline_root(strict);
   make_strict(strict, 0);
   return Json(std::move(strict));
 }

@@ -208,6 +208,27 @@ TEST(OpenAiRequest, OfCompletionsHasPrompts) {
   EXPECT_EQ(written.notices.size(), 1U);
 }
 
+TEST(OpenAiRequest, WhatStrictModeCannotSayIsNotStrict) {
+  Request asked = request();
+  asked.format = Format{
+      .name = "prices",
+      .schema = Json::parse(R"({"type":"object","additionalProperties":{"type":"number"}})")};
+  EXPECT_TRUE(rest(asked, kOwn).ends_with(
+      R"("schema":{"additionalProperties":{"type":"number"},"type":"object"},"strict":false}}})"));
+  EXPECT_EQ(ignored(asked, kOwn), std::vector<std::string>{"format.strict"});
+}
+
+TEST(OpenAiRequest, AStrictSchemaHasNoDefaultsAndReferencesStandAlone) {
+  EXPECT_EQ(strict_schema(Json::parse(R"({"$ref":"#/$defs/T","$defs":{"T":{"type":"object",
+      "properties":{"n":{"type":"integer","default":4},
+                    "next":{"$ref":"#/$defs/T","description":"x"}}}}})"))
+                .text(),
+            R"({"$defs":{"T":{"additionalProperties":false,"properties":{"n":{"type":"integer"},)"
+            R"("next":{"$ref":"#/$defs/T"}},"required":["n","next"],"type":"object"}},)"
+            R"("additionalProperties":false,"properties":{"n":{"type":"integer"},)"
+            R"("next":{"$ref":"#/$defs/T"}},"required":["n","next"],"type":"object"})");
+}
+
 TEST(OpenAiRequest, ACompletionHasOneNumberForLogprobs) {
   const auto with = [](ModelOptions options) {
     return write_openai_request({.kind = Request::Kind::completion,

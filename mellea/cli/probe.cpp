@@ -14,7 +14,8 @@ Probe probe(Network& network, HttpRequest request, std::chrono::milliseconds lim
 }
 
 bool is_this_machine(const std::string& host) {
-  return host == "localhost" || host.starts_with("127.") || host == "::1";
+  const bool is_number = host.find_first_not_of("0123456789.") == host.npos;
+  return host == "localhost" || (is_number && host.starts_with("127.")) || host == "::1";
 }
 
 }  // namespace mellea::cli

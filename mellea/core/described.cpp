@@ -1,5 +1,7 @@
 #include "mellea/core/described.h"
 
+#include <algorithm>
+
 #include "mellea/core/text.h"
 
 namespace mellea {
@@ -29,12 +31,36 @@ std::string_view without_fence(std::string_view text) {
 
 }  // namespace
 
+std::string plain_name(std::string_view described) {
+  constexpr std::size_t kLongest = 64;  // OpenAI's limit
+  std::string name(described.substr(0, kLongest));
+  for (char& c : name) {
+    const bool plain = c == '_' || c == '-' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+                       (c >= 'a' && c <= 'z');
+    if (!plain) c = '_';
+  }
+  return name;
+}
+
 nlohmann::json described::SchemaWriter::nullable(nlohmann::json schema) {
   const auto type = schema.find("type");
   const bool simple = type != schema.end() && type->is_string() && !schema.contains("enum");
   if (!simple) return {{"anyOf", nlohmann::json::array({std::move(schema), {{"type", "null"}}})}};
   *type = nlohmann::json::array({*type, "null"});
   return schema;
+}
+
+std::string described::SchemaWriter::name_for(const void* type, std::string_view described) {
+  for (const auto& [known, name] : names_)
+    if (known == type) return name;
+  const std::string wanted = plain_name(described);
+  std::string name = wanted;
+  const auto taken = [&] {
+    return std::any_of(names_.begin(), names_.end(),
+                       [&](const auto& known) { return known.second == name; });
+  };
+  for (int number = 2; taken(); ++number) name = wanted + '_' + std::to_string(number);
+  return names_.emplace_back(type, name).second;
 }
 
 void described::Reader::refuse_integer(const nlohmann::json& from) {
@@ -50,6 +76,8 @@ nlohmann::json read_answer(std::string_view text) {
   } catch (const nlohmann::json::parse_error& error) {
     refuse("the answer is not JSON at byte " + std::to_string(error.byte) + ": \"" +
            one_line(inside, 80) + '"');
+  } catch (const nlohmann::json::exception&) {  // 1e999
+    refuse("the answer has a number that is too large: \"" + one_line(inside, 80) + '"');
   }
 }
 

@@ -5,8 +5,7 @@
 //   struct Recipe { std::string title; std::vector<Step> steps; std::optional<std::string> note; };
 //   MELLEA_DESCRIBE_WITH(Recipe, (title, "as on a menu"), (steps, "in their order"), (note, ""))
 //
-//   const Recipe recipe = read_described<Recipe>(answer);  // an Error says what is wrong, and
-//   where
+//   const Recipe recipe = read_described<Recipe>(answer);  // or an Error that says what is wrong
 //
 // Members may be bool, numbers, std::string, described enums and structs, std::optional (may be
 // null or missing), std::vector, std::array, std::set, std::map and std::unordered_map by
@@ -47,6 +46,8 @@ struct DescribedMember {
   Member T::*member;
   std::string_view text;  // for the model; may be empty
 };
+template <class T, class Member>  // clang 14 does not find it
+DescribedMember(std::string_view, Member T::*, std::string_view)->DescribedMember<T, Member>;
 template <class Enum>
 struct DescribedValue {
   std::string_view name;
@@ -163,7 +164,7 @@ class SchemaWriter {
 
   template <class T>
   nlohmann::json of_struct() {
-    const std::string name(mellea_name(static_cast<const T*>(nullptr)));
+    const std::string name = name_for(&kIdentity<T>, mellea_name(static_cast<const T*>(nullptr)));
     const nlohmann::json reference = {{"$ref", "#/$defs/" + name}};
     if (const auto open = open_.find(name); open != open_.end()) {
       open->second = true;
@@ -178,6 +179,13 @@ class SchemaWriter {
     definitions_[name] = std::move(schema);
     return reference;
   }
+
+  // Something of each type that has an address of its own.
+  template <class T>
+  static constexpr char kIdentity = 0;
+
+  // Types of several namespaces may have one name: "Item", "Item_2".
+  std::string name_for(const void* type, std::string_view described);
 
   template <class T>
   nlohmann::json members() {
@@ -195,6 +203,7 @@ class SchemaWriter {
   void member(const DescribedMember<T, Member>& one, nlohmann::json& properties,
               nlohmann::json& required);
 
+  std::vector<std::pair<const void*, std::string>> names_{};  // as name_for() gave them out
   std::map<std::string, bool> open_{};  // those being written, and whether they contain themselves
   nlohmann::json definitions_ = nlohmann::json::object();
 };
@@ -258,11 +267,15 @@ class Reader {
   static void alternative(const nlohmann::json& from, std::variant<Ts...>& to);
 
   template <class T>
+  static bool fits(const nlohmann::json& from) {
+    if (from.is_number_unsigned()) return std::in_range<T>(from.get<std::uint64_t>());
+    if (from.is_number_integer()) return std::in_range<T>(from.get<std::int64_t>());
+    return fits_exactly<T>(from.get<double>());
+  }
+
+  template <class T>
   static T integer(const nlohmann::json& from) {
-    const bool fits = from.is_number_unsigned()  ? std::in_range<T>(from.get<std::uint64_t>())
-                      : from.is_number_integer() ? std::in_range<T>(from.get<std::int64_t>())
-                                                 : fits_exactly<T>(from.get<double>());
-    if (!fits) refuse_integer(from);
+    if (!fits<T>(from)) refuse_integer(from);
     return from.is_number_float() ? static_cast<T>(from.get<double>()) : from.get<T>();
   }
 
@@ -342,10 +355,13 @@ Json schema_of() {
   return Json(described::SchemaWriter().whole<T>());
 }
 
+// `described` as a provider takes it: letters, digits, '_' and '-'; "Outer__Inner".
+std::string plain_name(std::string_view described);
+
 // For CallOptions::format: the model is to answer with a T.
 template <DescribedStruct T>
 Format format_of() {
-  return {.name = std::string(mellea_name(static_cast<const T*>(nullptr))),
+  return {.name = plain_name(mellea_name(static_cast<const T*>(nullptr))),
           .schema = schema_of<T>()};
 }
 
@@ -377,6 +393,8 @@ void described::Reader::alternative(const nlohmann::json& from, std::variant<Ts.
   const auto try_one = [&]<class T>(std::type_identity<T>) {
     static const Schema schema(schema_of<T>());
     if (found || !schema.allows(from)) return;
+    if constexpr (Integer<T>)
+      if (!fits<T>(from)) return;
     found = true;
     T value{};
     read(from, value);

@@ -39,7 +39,21 @@ struct Odd {
 };
 MELLEA_DESCRIBE(Odd, either, course, pair, tags, any)
 
+struct Number {
+  std::variant<int, std::int64_t> value;
+};
+MELLEA_DESCRIBE(Number, value)
+
 }  // namespace kitchen
+
+namespace bakery {
+
+struct Step {
+  kitchen::Step inner;
+};
+MELLEA_DESCRIBE(Step, inner)
+
+}  // namespace bakery
 
 namespace mellea {
 namespace {
@@ -109,8 +123,24 @@ TEST(Described, SaysWhatIsWrongAndWhere) {
       "is \"lunch\"; steps[0].minutes is missing");
   EXPECT_EQ(refusal<Recipe>("Sure! Here is"),
             "the answer is not JSON at byte 1: \"Sure! Here is\"");
-  EXPECT_NE(refusal<Recipe>(std::string(300, '[')), "");
+  EXPECT_EQ(refusal<Recipe>(std::string(300, '[') + std::string(300, ']')),
+            "the answer is nested more than 256 deep");
   EXPECT_NE(refusal<kitchen::Step>(R"({"text":"a","minutes":99999999999})"), "");
+}
+
+TEST(Described, ANumberThatIsTooLargeIsNoAnswer) {
+  EXPECT_NE(refusal<kitchen::Step>(R"({"text":"a","minutes":1e999})"), "");
+  EXPECT_THROW(Json::parse("1e999"), Error);
+}
+
+TEST(Described, OneNameMayBeOfTwoTypes) {
+  EXPECT_EQ((*schema_of<bakery::Step>())["properties"]["inner"]["properties"]["minutes"]["type"],
+            "integer");
+}
+
+TEST(Described, TheAlternativeThatFitsIsTaken) {
+  const auto big = read_described<kitchen::Number>(R"({"value":3000000000})");
+  EXPECT_EQ(std::get<std::int64_t>(big.value), 3'000'000'000);
 }
 
 TEST(Described, AllShapesGoThereAndBack) {

@@ -24,6 +24,8 @@ Json Json::parse(std::string_view text, std::string_view what) {
   } catch (const nlohmann::json::parse_error& error) {
     throw Error(Errc::invalid_request,
                 std::string(what) + ": not JSON at byte " + std::to_string(error.byte));
+  } catch (const nlohmann::json::exception&) {  // 1e999
+    throw Error(Errc::invalid_request, std::string(what) + ": a number is too large");
   }
 }
 

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -108,14 +109,17 @@ std::size_t code_points(std::string_view text) {
 }
 
 bool is_multiple(const json& value, double of) {
-  const double number = value.get<double>();
-  if (value.is_number_integer() && std::trunc(of) == of && std::abs(of) < 0x1p53 &&
-      std::abs(number) < 0x1p53)
-    return std::fmod(number, of) == 0;
-  const double quotient = number / of;
+  const bool whole = std::trunc(of) == of && std::abs(of) < 0x1p53;
+  if (whole && value.is_number_unsigned())
+    return value.get<std::uint64_t>() % static_cast<std::uint64_t>(of) == 0;
+  if (whole && value.is_number_integer())
+    return value.get<std::int64_t>() % static_cast<std::int64_t>(of) == 0;
+  if (whole) return std::fmod(value.get<double>(), of) == 0;
   // What is not exact in binary, 0.3 of 0.1 say, is as near as the arithmetic gets.
+  const double quotient = value.get<double>() / of;
   return std::isfinite(quotient) &&
-         std::abs(quotient - std::round(quotient)) <= 1e-9 * std::max(1.0, std::abs(quotient));
+         std::abs(quotient - std::round(quotient)) <=
+             4 * std::numeric_limits<double>::epsilon() * std::abs(quotient);
 }
 
 bool has_duplicates(const json& array) {
@@ -167,6 +171,8 @@ class Schema::Reader {
       return node;
     }
     if (!schema.is_object()) refuse(path, "a schema is an object, true or false");
+    if (!path.empty() && schema.contains("$id"))
+      refuse(path, "a schema with an $id within another is not supported");
     for (const auto& [keyword, value] : schema.items())
       if (!read_keyword(node, keyword, value, below(path, keyword))) refuse_keyword(path, keyword);
     return node;
@@ -386,8 +392,6 @@ class Schema::Checker {
 
   void check(Node::Ref place, const json& value, const std::string& path) {
     if (full()) return;
-    if (left_ == 0) return problem(path, "takes too long to check: it is too deep for its schema");
-    --left_;
     const Node& node = nodes_[place];
     if (node.never) return problem(path, "must not be there");
     if (node.ref) check(*node.ref, value, path);
@@ -481,10 +485,12 @@ class Schema::Checker {
     for (const Node::Ref one : node.all_of) check(one, value, path);
     if (!node.any_of.empty()) {
       const Alternatives any = try_each(node.any_of, value, 1);
+      if (any.matches == 0 && left_ == 0) return tell_of_depth(path);
       if (any.matches == 0) tell_none(any, path);
     }
     if (!node.one_of.empty()) {
       const Alternatives one = try_each(node.one_of, value, 2);
+      if (left_ == 0) return tell_of_depth(path);
       if (one.matches == 0) tell_none(one, path);
       if (one.matches > 1) problem(path, "is more than one of the things of which it must be one");
     }
@@ -499,8 +505,9 @@ class Schema::Checker {
   Alternatives try_each(const std::vector<Node::Ref>& all, const json& value, std::size_t enough) {
     Alternatives tried;
     for (const Node::Ref one : all) {
+      if (left_ == 0) break;
       Checker checker(nodes_, 1);
-      checker.left_ = left_;
+      checker.left_ = left_ - 1;
       checker.check(one, value, "");
       left_ = checker.left_;
       if (!checker.problems_.empty())
@@ -509,6 +516,10 @@ class Schema::Checker {
         break;
     }
     return tried;
+  }
+
+  void tell_of_depth(const std::string& path) {
+    problem(path, "takes too long to check: too many alternatives within alternatives");
   }
 
   void tell_none(const Alternatives& tried, const std::string& path) {
@@ -521,7 +532,7 @@ class Schema::Checker {
 
   const std::vector<Node>& nodes_;
   const std::size_t most_;
-  // Comparisons that may still be made: alternatives within alternatives take exponentially many.
+  // Alternatives that may still be tried: those within others are exponentially many.
   std::size_t left_ = 100'000;
   std::vector<SchemaProblem> problems_;
 };

@@ -107,6 +107,26 @@ TEST(Schema, ATreeMayBeDeepAndItsAlternativesMany) {
   EXPECT_FALSE(schema.allows(value));
 }
 
+TEST(Schema, AMultipleIsOne) {
+  EXPECT_NE(problems(R"({"multipleOf":1})", "1234567890.5"), "");
+  EXPECT_NE(problems(R"({"multipleOf":0.01})", "10000000.005"), "");
+  EXPECT_NE(problems(R"({"multipleOf":2})", "9007199254740993"), "");
+  EXPECT_EQ(problems(R"({"multipleOf":0.1})", "0.3"), "");
+}
+
+TEST(Schema, ALongListIsNotTooMuch) {
+  EXPECT_TRUE(Schema(Json::parse(R"({"items":{"type":"integer"}})"))
+                  .allows(json(std::vector<int>(200'000, 1))));
+}
+
+TEST(Schema, AUriWithAnAuthorityHasOneThatIsRight) {
+  const Schema uri(Json::parse(R"({"format":"uri"})"));
+  for (const char* good : {"http://h/a?b#c", "mailto:a@b.c", "urn:x:y", "file:///a"})
+    EXPECT_TRUE(uri.allows(good)) << good;
+  for (const char* bad : {"http://host:abc/", "http://a@@b", "no"})
+    EXPECT_FALSE(uri.allows(bad)) << bad;
+}
+
 TEST(Schema, ADocumentThatIsNoneAllowsAll) {
   EXPECT_TRUE(Schema(Json()).allows(json::parse("[1]")));
 }

@@ -53,7 +53,7 @@ struct Workers::State {
 
   void run_line();
 
-  const Options options;
+  Options options;  // `most` may grow: guarded by mutex
   const int processors = static_cast<int>(std::max(std::thread::hardware_concurrency(), 2U));
   const ForkMark mark;
   std::stop_source stop_source;
@@ -110,9 +110,8 @@ bool Workers::State::start_thread(const std::shared_ptr<State>& self, Life life)
 // Sees to it that a task put in line now is begun, be it that all threads block for ever.
 void Workers::State::add_or_watch(const std::shared_ptr<State>& self) {
   if (free() > 0 || alive >= options.most) return;
-  if (alive < processors) {
-    add_thread(self);
-  } else if (!watched) {
+  if (alive < processors && add_thread(self)) return;
+  if (!watched) {
     watched = start_thread(self, &look_out);
   } else if (lookout_rests) {
     line_stands.notify_one();
@@ -294,6 +293,14 @@ bool Workers::stop(Instant until) {
   lock.unlock();
   for (std::thread& thread : ended) thread.join();
   return all;
+}
+
+void Workers::lend_this_thread() {
+  const std::shared_ptr<State> state = state_;
+  if (state_of_this_thread != state.get()) return;
+  const std::lock_guard lock(state->mutex);
+  ++state->options.most;
+  if (!state->tasks.empty()) state->ensure_free(state);
 }
 
 bool Workers::on_worker() noexcept { return state_of_this_thread != nullptr; }

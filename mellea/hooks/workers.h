@@ -45,6 +45,10 @@ class Workers {
   // How many were dropped since this last said so: 0 if none were, or it did in the last minute.
   std::int64_t drops_to_report();
 
+  // The calling thread, one of these workers, is about to wait for the others: from now on there
+  // may be one more. Nothing happens on any other thread.
+  void lend_this_thread();
+
   // Waits until nothing is running or in line. False if something still is at `until`. On a worker
   // its own task does not count, nor what waits behind that in the background's line.
   bool drain(Instant until);

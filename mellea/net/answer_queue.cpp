@@ -81,11 +81,12 @@ bool AnswerQueue::close(std::optional<Error> failure, Instant at) {
 }
 
 bool AnswerQueue::finish() {
+  Wake unused;  // goes after the lock: it may be the last to hold the exchange
   const std::scoped_lock lock(mutex_);
   arrived_.clear();
   reading_.clear();
   head_waits_ = false;
-  wake_ = {};
+  unused.swap(wake_);
   if (std::exchange(closed_, true)) return false;
   times_.ended = last_arrival_;
   return true;
@@ -136,7 +137,7 @@ bool AnswerQueue::when_ready(Wake wake) {
   if (!reading_.all_read()) return false;
   const std::scoped_lock lock(mutex_);
   if (ready()) return false;
-  wake_ = std::move(wake);
+  wake_.swap(wake);  // the old one goes after the lock
   return true;
 }
 

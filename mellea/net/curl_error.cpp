@@ -106,6 +106,11 @@ bool is_lost(const CurlFailure& failure) {
          failure.reason.find("unexpected eof") != failure.reason.npos;
 }
 
+// A SOCKS proxy that wants another name or password will not change its mind.
+bool is_of_authentication(std::string_view reason) {
+  return reason.find("uthentication") != reason.npos || reason.find("password") != reason.npos;
+}
+
 }  // namespace
 
 std::string how_far(const CurlFailure& failure) {
@@ -141,14 +146,17 @@ Error to_error(const CurlFailure& failure) {
     case CURLE_SSL_CERTPROBLEM: return bad_certificate(failure, reason);
     case CURLE_SSL_CLIENTCERT:
       return transport(server + ": the server wants a certificate of the client's", false);
+    case CURLE_PROXY: return transport(server + ": " + reason, !is_of_authentication(reason));
     case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
       if (reason.find(" alert ") != reason.npos) return tls_was_refused(failure, reason);
       if (is_malformed(reason))
         return transport(server + ": the answer is not HTTP: " + reason, false);
       [[fallthrough]];
     case CURLE_GOT_NOTHING:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
     case CURLE_PARTIAL_FILE:
-    case CURLE_SEND_ERROR:
       return transport(server + ": connection lost after " + how_far(failure), true);
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_WEIRD_SERVER_REPLY:

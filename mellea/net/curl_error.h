@@ -15,7 +15,6 @@ struct CurlFailure {
   std::string_view reason{};  // libcurl's own words; may be empty
   std::string_view host{};    // "127.0.0.1"
   std::string_view server{};  // "127.0.0.1:11434"
-  bool tls = false;           // the URL is https
   std::string_view ca_file{};
   std::string_view certificate_file{};
   std::string_view key_file{};

@@ -106,6 +106,9 @@ TEST_F(DnsTest, ACancelDoesNotWaitForTheName) {
   const auto exchange = start_slow();
   exchange->cancel();
   EXPECT_EQ(finish(*exchange).what(), "a.slow.test:1: cancelled");
+  // The loop has not waited either, while the lookup goes on.
+  LoopbackServer server({Script::answer(200, "here")});
+  EXPECT_EQ(finish(*network_->start({.url = server.url()})).body, "here");
 }
 
 TEST_F(DnsTest, TheLimitForConnectingHolds) {

@@ -404,10 +404,8 @@ void EventLoop::completed(Transfer& transfer, int code) {
 }
 
 void EventLoop::close(Transfer& transfer, std::optional<Error> failure) {
-  if (std::exchange(transfer.touched, false)) {
-    std::erase(touched_, &transfer);
+  if (transfer.touched)
     transfer.queue.put_last(new_head(transfer), transfer.staged, transfer.staged_at);
-  }
   transfer.queue.close(std::move(failure), steady_clock::now());
   const AnswerQueue::Wake wake = transfer.queue.take_wake();
   release(transfer);
@@ -427,6 +425,7 @@ void EventLoop::release(Transfer& transfer) {
     transfer.easy.reset();
   }
   transfer.headers.reset();
+  if (std::exchange(transfer.touched, false)) std::erase(touched_, &transfer);
   if (frees_a_connection) begin_queued(transfer);
   open_.erase(&transfer);
 }

@@ -80,11 +80,11 @@ struct Network::Loop : EventLoop {
   // Most requests go where the last one went.
   std::shared_ptr<const Url> parsed(const std::string& url) {
     {
-      const std::scoped_lock lock(mutex_);
+      const std::scoped_lock lock(last_mutex_);
       if (url == last_text_) return last_url_;
     }
     auto fresh = std::make_shared<const Url>(parse_url(url));
-    const std::scoped_lock lock(mutex_);
+    const std::scoped_lock lock(last_mutex_);
     last_text_ = url;
     return last_url_ = std::move(fresh);
   }
@@ -92,9 +92,9 @@ struct Network::Loop : EventLoop {
   const ForkMark mark{};
 
  private:
-  std::mutex mutex_;
-  std::string last_text_;                // guarded by mutex_
-  std::shared_ptr<const Url> last_url_;  // guarded by mutex_: last_text_ taken apart
+  std::mutex last_mutex_;
+  std::string last_text_;                // guarded by last_mutex_
+  std::shared_ptr<const Url> last_url_;  // guarded by last_mutex_: last_text_ taken apart
 };
 
 Network::Network(std::function<void(const Notice&)> diagnostic)

@@ -54,10 +54,10 @@ struct HttpTimes {
 enum class HttpNext { head, bytes, pending, end };
 
 // One request and its answer. Redirects are not followed: they are answers. Of its limits, the one
-// for the first byte begins when the request has left, anew while more of it leaves, and ends with
-// the first line of the answer; silence is counted from one line of the head, or piece of the body,
-// to the next. Used by one thread at a time, cancel() by any. The destructor cancels
-// and does not wait. An exchange keeps what it needs of its Network.
+// for the first byte begins when the request has left, anew if more of it has left by its end, and
+// ends with the first line of the answer; silence is counted from one line of the head, or piece of
+// the body, to the next. Used by one thread at a time, cancel() by any. The destructor cancels and
+// does not wait. An exchange keeps what it needs of its Network.
 class HttpExchange {
  public:
   ~HttpExchange();

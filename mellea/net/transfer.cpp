@@ -102,7 +102,6 @@ CurlFailure Transfer::failure(int code) const {
           .reason = reason.data(),
           .host = url->host,
           .server = server,
-          .tls = url->scheme == "https",
           .ca_file = request.ca_file,
           .certificate_file = request.certificate_file,
           .key_file = request.key_file,

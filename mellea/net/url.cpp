@@ -41,6 +41,8 @@ std::string masked(std::string_view text) {
   const auto at = text.rfind('@');
   std::string shown(text);
   if (at != text.npos && at >= begin) shown.replace(begin, at - begin, "***");
+  // With a question mark before it, what follows the @ may be a key.
+  if (at != text.npos && text.find('?') < at) shown.resize(begin);
   shown.resize(std::min(shown.find('?'), shown.size()));
   throw Error(Errc::invalid_request, "not a URL to send to: \"" + one_line(shown) + "\": " + why);
 }
@@ -70,6 +72,7 @@ Url parse_url(std::string_view text) {
           .shown = masked(text)};
   if (url.scheme != "http" && url.scheme != "https")
     refuse(text, "the scheme is not http or https");
+  for (char& c : url.host) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
   // libcurl decodes a host: what is left of its percent signs would be decoded once more.
   if (url.host.find('%') != url.host.npos) refuse(text, "a host has no percent sign");
   if (url.host.front() == '[') url.host = url.host.substr(1, url.host.size() - 2);

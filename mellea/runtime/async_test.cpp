@@ -337,6 +337,36 @@ TEST_F(AsyncTest, ACompletionMayEndTheRuntime) {
   ended.get_future().wait();
 }
 
+// It is the only worker, and what it ends has to be told by one.
+TEST_F(AsyncTest, TheOnlyWorkerMayEndTheRuntimeAndAllEndsAreTold) {
+  make_runtime({}, {.workers = 1});
+  script(say("last"));
+  std::promise<void> ended;
+  const auto began = std::chrono::steady_clock::now();
+  start().chat_async("hi", {}, [&](std::exception_ptr, const std::optional<Result>&) {
+    runtime_.reset();
+    ended.set_value();
+  });
+  ended.get_future().wait();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, RuntimeOptions{}.shutdown);
+  EXPECT_EQ(recorder_->count("session_cleanup"), 1U);
+}
+
+TEST_F(AsyncTest, TheOnlyWorkerMayReadAStream) {
+  make_runtime({}, {.workers = 1});
+  script(say("one"));
+  script(say("two"));
+  Session session = start();
+  std::promise<std::string> read;
+  session.chat_async("hi", {}, [&](std::exception_ptr, const std::optional<Result>&) {
+    Output output = session.start_chat("again", {.stream = true});
+    Chunk chunk;
+    static_cast<void>(output.try_next(chunk));
+    read.set_value(output.wait().text());
+  });
+  EXPECT_EQ(read.get_future().get(), "two");
+}
+
 TEST_F(AsyncTest, WhatAPluginHoldsIsHeldWhileTheCompletionRuns) {
   std::atomic<int> held{0};
   std::promise<void> released;

@@ -488,8 +488,14 @@ bool Generation::has_listeners() const noexcept {
          hooks.wanted<GenerationRetry>() || hooks.wanted<Diagnostic>();
 }
 
-// Gives the pump to a worker, which does `work` and lets it go. Called with the mutex free.
+// Gives the pump to a worker, which does `work` and lets it go. Called with the mutex free. Who is
+// a worker does it here: it may run plugin code, and might be the one that the work would wait for.
 void Generation::hand_over(std::function<void()> work) {
+  if (Workers::on_worker()) {
+    work();
+    Lock lock(mutex_);
+    return release_pump(lock);
+  }
   post([self = shared_from_this(), work = std::move(work)] {
     work();
     Lock lock(self->mutex_);

@@ -74,6 +74,7 @@ void RuntimeState::remove(const SessionState* session) noexcept {
 
 void RuntimeState::shut_down() {
   const Instant until = later(std::chrono::steady_clock::now(), options.shutdown);
+  workers->lend_this_thread();
   std::unique_lock lock(mutex);
   over = true;
   const auto open = sessions;
@@ -86,11 +87,13 @@ void RuntimeState::shut_down() {
   const std::shared_ptr<Network> last = network;
   lock.unlock();
   const bool all_returned = workers->stop(until);
+  const bool all_ended = all_told && all_returned;
+  // Before the network's thread sees that there are no workers: it must not be the last to let go.
+  if (!all_ended)
+    for (const auto& [key, weak] : open)
+      if (const auto session = weak.lock()) session->leave_behind();
   if (last) stop(*last);
-  if (all_told && all_returned) return;
-  for (const auto& [key, weak] : open)
-    if (const auto session = weak.lock()) session->leave_behind();
-  report_left_behind();
+  if (!all_ended) report_left_behind();
 }
 
 void RuntimeState::report_left_behind() const noexcept {

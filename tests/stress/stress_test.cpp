@@ -386,6 +386,7 @@ TEST_P(StressTest, AsynchronousCallsAreWhole) {
   std::cout << streams() << " calls in " << took.count() << " s, " << most << " threads at most\n";
   expect_all_whole(ends.all());
   EXPECT_EQ(ends.more_than_once(), 0);
+  EXPECT_LT(most, streams() / 2) << "a thread waits for each call";
 }
 
 TEST_P(StressTest, OneWorkerIsEnoughForAsynchronousCalls) {

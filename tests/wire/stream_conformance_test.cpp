@@ -68,7 +68,7 @@ class StreamConformance : public ::testing::Test {
   }
 
   void TearDown() override {
-    runtime_.drain(std::chrono::steady_clock::now() + 10s);
+    EXPECT_TRUE(runtime_.drain(std::chrono::steady_clock::now() + 10s));
     EXPECT_EQ(recorder_->problems(), std::vector<std::string>{});
   }
 
