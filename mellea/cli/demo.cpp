@@ -223,9 +223,11 @@ class Demo {
     Telemetry telemetry(config_);
     {
       Runtime runtime({.plugins = telemetry.plugins()});
-      Session session = runtime.start_session(
-          {.backend = "openai", .model = "demo-small", .base_url = server_.url("/v1")},
-          {.plugins = {std::make_shared<NoSecrets>()}});
+      Session session = runtime.start_session({.backend = "openai",
+                                               .model = "demo-small",
+                                               .base_url = server_.url("/v1"),
+                                               .proxy = ""},  // nothing leaves this machine
+                                              {.plugins = {std::make_shared<NoSecrets>()}});
       call_each(session);
       runtime.drain(Instant::clock::now() + kFlushLimit);  // what was left early ends on a worker
       session.end();

@@ -33,8 +33,8 @@ bool answers(const std::string& ollama) {
   constexpr std::chrono::milliseconds kQuickly{1'000};
   try {
     Network network;
-    return probe(network, {.method = "GET", .url = join_url(ollama, "/api/version")}, kQuickly)
-               .status == 200;
+    HttpRequest request{.method = "GET", .url = join_url(ollama, "/api/version"), .proxy = ""};
+    return probe(network, std::move(request), kQuickly).status == 200;
   } catch (const Error&) {
     return false;
   }
@@ -57,6 +57,7 @@ BackendOptions take_ollama(const ModelArguments& arguments, const Environment& e
   if (!answers(ollama_url(options.base_url)))
     throw UsageError("no backend given, and no Ollama answers at " + url.authority() +
                      ": start it (ollama serve), " + kWays);
+  options.proxy = "";
   console.warn("mellea: no backend given: taking ollama at " + url.authority());
   return options;
 }
