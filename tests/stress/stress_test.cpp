@@ -53,6 +53,9 @@ int streams() {
   return static_cast<int>(number_from("MELLEA_STRESS_STREAMS", kStreams));
 }
 
+// For tests that have as many open already: each stream takes two descriptors here.
+int fewer_streams() { return std::max(1, streams() / 2); }
+
 std::ptrdiff_t entries(const char* folder) {
   return std::distance(std::filesystem::directory_iterator(folder), {});
 }
@@ -347,8 +350,9 @@ class StressTest : public ::testing::TestWithParam<Over> {
     }
   }
   // Each ended so, with nothing but the beginning of its own text.
-  static void expect_all_cut_off(const std::map<int, End>& ends, const std::string& outcome) {
-    EXPECT_EQ(ends.size(), static_cast<std::size_t>(streams()));
+  static void expect_all_cut_off(const std::map<int, End>& ends, const std::string& outcome,
+                                 int count = streams()) {
+    EXPECT_EQ(ends.size(), static_cast<std::size_t>(count));
     for (const auto& [number, end] : ends) {
       ASSERT_EQ(end.outcome, outcome) << number;
       ASSERT_TRUE(text_of(number).starts_with(end.text)) << number << ": " << end.text;
@@ -502,7 +506,7 @@ TEST_P(StressTest, AForkInTheMiddleHurtsNeitherSide) {
   Reader reader;
   Session session = start();
   start_streams(session, "held", reader);
-  for (int number = 0; number < streams(); ++number)
+  for (int number = 0; number < fewer_streams(); ++number)
     session.chat_async(prompt("paced", number), {.stream = true}, ends.completion(number));
   reader.read_first_pieces();
   const pid_t child = ::fork();
@@ -513,8 +517,8 @@ TEST_P(StressTest, AForkInTheMiddleHurtsNeitherSide) {
   provider_->let_go();
   reader.read_all();
   expect_all_whole(reader.ends());
-  ends.wait_for(static_cast<std::size_t>(streams()));
-  expect_all_whole(ends.all());
+  ends.wait_for(static_cast<std::size_t>(fewer_streams()));
+  expect_all_whole(ends.all(), fewer_streams());
 }
 
 class DyingServerTest : public StressTest {};
@@ -524,14 +528,14 @@ TEST_P(DyingServerTest, EveryStreamUnderAServerThatDiesFailsOnce) {
   Reader reader;
   Session session = start();
   start_streams(session, "endless", reader);
-  for (int number = 0; number < streams(); ++number)
+  for (int number = 0; number < fewer_streams(); ++number)
     session.chat_async(prompt("endless", number), {.stream = true}, ends.completion(number));
   reader.read_first_pieces();
   static_cast<HttpProvider&>(*provider_).die();
   reader.read_all();
-  ends.wait_for(static_cast<std::size_t>(streams()));
+  ends.wait_for(static_cast<std::size_t>(fewer_streams()));
   expect_all_cut_off(reader.ends(), "transport_error");
-  expect_all_cut_off(ends.all(), "transport_error");
+  expect_all_cut_off(ends.all(), "transport_error", fewer_streams());
   for (int number = 0; number < streams(); ++number)
     ASSERT_EQ(reader.text(number), text_of(number, 1));
 }
