@@ -68,6 +68,8 @@ class OpenAiDecoder final : public ReplyDecoder {
 
   void feed(std::string_view bytes, Instant at, std::vector<Chunk>& out) override {
     if (form_ == Form::unknown) guess(bytes);
+    if (form_ == Form::events && !body_.empty())  // blanks that came before it was known
+      feed_events(std::exchange(body_, {}), at, out);
     if (form_ == Form::events)
       feed_events(bytes, at, out);
     else if (body_.size() + bytes.size() > kMaxWhole)

@@ -297,6 +297,11 @@ TEST(OpenAiDecoder, ContentMayComeInPartsOfWhichSomeAreThinking) {
       "0: thinking hm\n0: text ab\n0: finish stop\n");
 }
 
+TEST(OpenAiDecoder, BlanksInFrontAreOfTheStreamHoweverItIsCut) {
+  const std::string body = " \xEF\xBB\xBF" + says("a") + kStop + kDone;
+  EXPECT_EQ(describe(decode(body, "")), describe(decode(cut(body, 1), "")));
+}
+
 TEST(OpenAiDecoder, PartsWithinPartsCostNoStack) {
   std::string deep = R"({"choices":[{"index":0,"delta":{"content":[)";
   for (int i = 0; i < 100'000; ++i) deep += R"({"thinking":[)";
