@@ -135,6 +135,7 @@ class HttpReply final : public ReplyStream {
   }
 
   void tell_headers(const HttpHead& head) {
+    if (call_.told_in_headers.empty()) return;
     nlohmann::json told = nlohmann::json::object();
     for (const auto& [name, value] : head.headers)
       for (const std::string_view beginning : call_.told_in_headers)

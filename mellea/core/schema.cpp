@@ -11,6 +11,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -173,133 +174,87 @@ class Schema::Reader {
     if (!schema.is_object()) refuse(path, "a schema is an object, true or false");
     if (!path.empty() && schema.contains("$id"))
       refuse(path, "a schema with an $id within another is not supported");
-    for (const auto& [keyword, value] : schema.items())
-      if (!read_keyword(node, keyword, value, below(path, keyword))) refuse_keyword(path, keyword);
+    for (const auto& [name, value] : schema.items()) read_keyword(node, name, value, path);
     return node;
   }
 
-  [[noreturn]] static void refuse_keyword(const std::string& path, const std::string& keyword) {
-    static constexpr std::array<std::string_view, 27> kKnown = {"type",
-                                                                "enum",
-                                                                "const",
-                                                                "properties",
-                                                                "required",
-                                                                "additionalProperties",
-                                                                "items",
-                                                                "prefixItems",
-                                                                "minItems",
-                                                                "maxItems",
-                                                                "uniqueItems",
-                                                                "minimum",
-                                                                "maximum",
-                                                                "exclusiveMinimum",
-                                                                "exclusiveMaximum",
-                                                                "multipleOf",
-                                                                "minLength",
-                                                                "maxLength",
-                                                                "pattern",
-                                                                "format",
-                                                                "anyOf",
-                                                                "oneOf",
-                                                                "allOf",
-                                                                "$ref",
-                                                                "$defs",
-                                                                "title",
-                                                                "description"};
-    refuse(path, "the keyword \"" + one_line(keyword, 60) + "\" is not supported" +
-                     did_you_mean(keyword, kKnown));
+  using Read = void (Reader::*)(Node& node, const json& value, const std::string& path);
+  struct Keyword {
+    std::string_view name;
+    Read read;
+  };
+  static std::span<const Keyword> keywords() noexcept;
+
+  void read_keyword(Node& node, std::string_view name, const json& value, const std::string& path) {
+    std::vector<std::string_view> known;
+    for (const Keyword& keyword : keywords()) {
+      if (keyword.name == name) return (this->*keyword.read)(node, value, below(path, name));
+      known.push_back(keyword.name);
+    }
+    if (std::find(kDescribing.begin(), kDescribing.end(), name) != kDescribing.end()) return;
+    refuse(path, "the keyword \"" + one_line(name, 60) + "\" is not supported" +
+                     did_you_mean(name, known));
   }
 
-  // False if there is no such keyword.
-  bool read_keyword(Node& node, std::string_view keyword, const json& value,
-                    const std::string& path) {
-    if (keyword == "type") return read_types(node, value, path);
-    if (keyword == "const") return node.constant = value, true;
-    if (keyword == "enum") return read_enum(node, value, path);
-    if (keyword == "properties") return read_properties(node, value, path);
-    if (keyword == "required") return node.required = names(value, path), true;
-    if (keyword == "additionalProperties") return node.additional = node_of(value, path), true;
-    if (keyword == "items") return node.items = node_of(value, path), true;
-    if (keyword == "prefixItems") return node.first_items = schemas(value, path), true;
-    if (keyword == "minItems") return node.min_items = size(value, path), true;
-    if (keyword == "maxItems") return node.max_items = size(value, path), true;
-    if (keyword == "minLength") return node.min_length = size(value, path), true;
-    if (keyword == "maxLength") return node.max_length = size(value, path), true;
-    if (keyword == "minimum") return node.minimum = number(value, path), true;
-    if (keyword == "maximum") return node.maximum = number(value, path), true;
-    if (keyword == "exclusiveMinimum") return node.above = number(value, path), true;
-    if (keyword == "exclusiveMaximum") return node.below = number(value, path), true;
-    if (keyword == "multipleOf") return read_multiple_of(node, value, path);
-    if (keyword == "uniqueItems") return read_unique(node, value, path);
-    if (keyword == "pattern") return read_pattern(node, value, path);
-    if (keyword == "format") return read_format(node, value, path);
-    if (keyword == "anyOf") return node.any_of = schemas(value, path), true;
-    if (keyword == "oneOf") return node.one_of = schemas(value, path), true;
-    if (keyword == "allOf") return node.all_of = schemas(value, path), true;
-    if (keyword == "$ref") return node.ref = reference(value, path), true;
-    if (keyword == "$defs" || keyword == "definitions") return read_definitions(value, path);
-    return std::find(kDescribing.begin(), kDescribing.end(), keyword) != kDescribing.end();
+  // Reads what a member of the node takes as it is.
+  template <auto member, auto read>
+  void set(Node& node, const json& value, const std::string& path) {
+    node.*member = (this->*read)(value, path);
   }
 
-  static bool read_types(Node& node, const json& value, const std::string& path) {
+  void read_constant(Node& node, const json& value, const std::string&) { node.constant = value; }
+
+  void read_types(Node& node, const json& value, const std::string& path) {
     node.types = value.is_string() ? std::vector{value.get<std::string>()} : names(value, path);
     if (node.types.empty()) refuse(path, "no type is given");
     for (const std::string& type : node.types)
       if (std::find(kTypes.begin(), kTypes.end(), type) == kTypes.end())
         refuse(path, "\"" + one_line(type, 60) + "\" is no type" + did_you_mean(type, kTypes));
-    return true;
   }
 
-  static bool read_enum(Node& node, const json& value, const std::string& path) {
+  void read_enum(Node& node, const json& value, const std::string& path) {
     if (!value.is_array()) refuse(path, "must be a list of values");
     node.choices = value.get<std::vector<json>>();
-    return true;
   }
 
-  bool read_properties(Node& node, const json& value, const std::string& path) {
+  void read_properties(Node& node, const json& value, const std::string& path) {
     if (!value.is_object()) refuse(path, "must be an object of schemas");
     for (const auto& [name, schema] : value.items())
       node.properties.emplace(name, node_of(schema, below(path, name)));
-    return true;
   }
 
-  bool read_definitions(const json& value, const std::string& path) {
+  void read_definitions(Node&, const json& value, const std::string& path) {
     if (!value.is_object()) refuse(path, "must be an object of schemas");
     for (const auto& [name, schema] : value.items()) node_of(schema, below(path, name));
-    return true;
   }
 
-  static bool read_multiple_of(Node& node, const json& value, const std::string& path) {
+  void read_multiple_of(Node& node, const json& value, const std::string& path) {
     node.multiple_of = number(value, path);
     if (*node.multiple_of <= 0) refuse(path, "must be over 0");
-    return true;
   }
 
-  static bool read_unique(Node& node, const json& value, const std::string& path) {
+  void read_unique(Node& node, const json& value, const std::string& path) {
     if (!value.is_boolean()) refuse(path, "must be true or false");
     node.unique = value.get<bool>();
-    return true;
   }
 
-  static bool read_pattern(Node& node, const json& value, const std::string& path) {
+  void read_pattern(Node& node, const json& value, const std::string& path) {
     if (!value.is_string()) refuse(path, "must be a regular expression");
     auto pattern = std::make_shared<RE2>(value.get<std::string>(), RE2::Quiet);
     if (!pattern->ok())
       refuse(path, "no regular expression of RE2: " + one_line(pattern->error(), 120));
     node.pattern = std::move(pattern);
-    return true;
   }
 
-  static bool read_format(Node& node, const json& value, const std::string& path) {
+  void read_format(Node& node, const json& value, const std::string& path) {
     if (!value.is_string()) refuse(path, "must be the name of a format");
     node.format_name = value.get<std::string>();
     node.format = find_format(node.format_name);
     if (node.format == nullptr)
       refuse(path, "the format \"" + one_line(node.format_name, 60) + "\" is not supported");
-    return true;
   }
 
-  static std::vector<std::string> names(const json& value, const std::string& path) {
+  std::vector<std::string> names(const json& value, const std::string& path) {
     std::vector<std::string> all;
     if (!value.is_array()) refuse(path, "must be a list of names");
     for (const json& name : value) {
@@ -309,12 +264,12 @@ class Schema::Reader {
     return all;
   }
 
-  static double number(const json& value, const std::string& path) {
+  double number(const json& value, const std::string& path) {
     if (!value.is_number()) refuse(path, "must be a number");
     return value.get<double>();
   }
 
-  static std::uint64_t size(const json& value, const std::string& path) {
+  std::uint64_t size(const json& value, const std::string& path) {
     if (!is_integer(value) || value.get<double>() < 0)
       refuse(path, "must be a whole number, 0 or more");
     return value.get<std::uint64_t>();
@@ -373,6 +328,38 @@ class Schema::Reader {
   std::vector<Node> nodes_;
   std::map<const json*, Node::Ref> known_;
 };
+
+std::span<const Schema::Reader::Keyword> Schema::Reader::keywords() noexcept {
+  static constexpr std::array kKeywords = std::to_array<Keyword>({
+      {"type", &Reader::read_types},
+      {"const", &Reader::read_constant},
+      {"enum", &Reader::read_enum},
+      {"properties", &Reader::read_properties},
+      {"required", &Reader::set<&Node::required, &Reader::names>},
+      {"additionalProperties", &Reader::set<&Node::additional, &Reader::node_of>},
+      {"items", &Reader::set<&Node::items, &Reader::node_of>},
+      {"prefixItems", &Reader::set<&Node::first_items, &Reader::schemas>},
+      {"minItems", &Reader::set<&Node::min_items, &Reader::size>},
+      {"maxItems", &Reader::set<&Node::max_items, &Reader::size>},
+      {"minLength", &Reader::set<&Node::min_length, &Reader::size>},
+      {"maxLength", &Reader::set<&Node::max_length, &Reader::size>},
+      {"minimum", &Reader::set<&Node::minimum, &Reader::number>},
+      {"maximum", &Reader::set<&Node::maximum, &Reader::number>},
+      {"exclusiveMinimum", &Reader::set<&Node::above, &Reader::number>},
+      {"exclusiveMaximum", &Reader::set<&Node::below, &Reader::number>},
+      {"multipleOf", &Reader::read_multiple_of},
+      {"uniqueItems", &Reader::read_unique},
+      {"pattern", &Reader::read_pattern},
+      {"format", &Reader::read_format},
+      {"anyOf", &Reader::set<&Node::any_of, &Reader::schemas>},
+      {"oneOf", &Reader::set<&Node::one_of, &Reader::schemas>},
+      {"allOf", &Reader::set<&Node::all_of, &Reader::schemas>},
+      {"$ref", &Reader::set<&Node::ref, &Reader::reference>},
+      {"$defs", &Reader::read_definitions},
+      {"definitions", &Reader::read_definitions},
+  });
+  return kKeywords;
+}
 
 // Compares one value with the nodes.
 class Schema::Checker {
