@@ -209,7 +209,8 @@ Result Action::completed(const Result& of_generation) const {
 }
 
 void Action::end_well(std::vector<Message> said, Closing<ComponentPreExecute>::Facts facts) {
-  facts.context = session_->add_turns(call_.conversation, std::move(said));
+  facts.context = call_.aside ? session_->context_now()
+                              : session_->add_turns(call_.conversation, std::move(said));
   operation_.end(ended_ok(), std::move(facts));
   call_.running = nullptr;  // the session need not wait for whoever holds the result
 }

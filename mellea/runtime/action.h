@@ -21,6 +21,7 @@ struct MadeCall {
   std::shared_ptr<const Origin> origin{};
   Context before = Context::simple();
   std::shared_ptr<const std::string> conversation{};
+  bool aside = false;  // what is said is no turn of the session's conversation
 };
 
 // How the model of a session is asked within a call.

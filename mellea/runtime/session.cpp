@@ -6,6 +6,7 @@
 #include "mellea/runtime/action.h"
 #include "mellea/runtime/batch.h"
 #include "mellea/runtime/output_state.h"
+#include "mellea/runtime/react_run.h"
 #include "mellea/runtime/tool_calls.h"
 #include "mellea/runtime/user_code.h"
 #include "mellea/runtime/validation.h"
@@ -425,6 +426,17 @@ std::vector<ToolResult> Session::call_tools(const Result& answer, CallToolsOptio
     state_->add_said(entered.conversation, std::move(said));
   }
   return results;
+}
+
+AgentResult Session::react(std::string goal, ReactOptions options) const {
+  Entered entered = enter(options.stop, options.origin);
+  MadeCall call{.hooks = hooks_,
+                .parent = parent_,
+                .running = std::move(entered.running),
+                .origin = std::move(entered.origin),
+                .before = std::move(entered.context),
+                .conversation = std::move(entered.conversation)};
+  return run_react(state_, std::move(call), std::move(goal), options);
 }
 
 BatchResult Session::generate_raw(std::vector<std::string> prompts, CallOptions options) const {

@@ -13,6 +13,7 @@
 #include "mellea/core/context.h"
 #include "mellea/hooks/hook.h"
 #include "mellea/runtime/output.h"
+#include "mellea/runtime/react.h"
 #include "mellea/runtime/result.h"
 
 namespace mellea {
@@ -103,6 +104,11 @@ class Session {
   // Runs the tools that the model asked for. See run_tools() for what a failure is; throws Error
   // only if it was cancelled.
   std::vector<ToolResult> call_tools(const Result& answer, CallToolsOptions options = {}) const;
+
+  // Has the model work towards a goal with tools, step by step, until it has an answer or is out of
+  // steps. It sees what was said before; the conversation gets the goal and the answer, and not
+  // the way there. Throws Error if a step failed.
+  AgentResult react(std::string goal, ReactOptions options) const;
 
   // Several prompts at once, without any conversation: completions as the model continues them, and
   // what they are to an embedding model. Throw Error.
