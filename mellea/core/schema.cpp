@@ -1,7 +1,5 @@
 #include "mellea/core/schema.h"
 
-#include <re2/re2.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -225,10 +223,10 @@ class Schema::Reader {
 
   void read_pattern(Node& node, const json& value, const std::string& path) {
     if (!value.is_string()) refuse(path, "must be a regular expression");
-    auto pattern = std::make_shared<RE2>(value.get<std::string>(), RE2::Quiet);
-    if (!pattern->ok())
-      refuse(path, "no regular expression of RE2: " + one_line(pattern->error(), 120));
-    node.pattern = std::move(pattern);
+    const auto& pattern = value.get_ref<const std::string&>();
+    if (const std::string fault = Regex::fault(pattern); !fault.empty())
+      refuse(path, "no regular expression of RE2: " + fault);
+    node.pattern.emplace(pattern);
   }
 
   void read_format(Node& node, const json& value, const std::string& path) {
@@ -468,7 +466,7 @@ class Schema::Checker {
       if (node.max_length && length > *node.max_length)
         problem(path, "must have at most " + characters(*node.max_length) + has);
     }
-    if (node.pattern && !RE2::PartialMatch(text, *node.pattern))
+    if (node.pattern && !node.pattern->matches(text))
       problem(path, "must match /" + node.pattern->pattern() + "/, and is " + shown(json(text)));
     if (node.format != nullptr && !node.format(text))
       problem(path, "must be of the format " + node.format_name + ", and is " + shown(json(text)));

@@ -1,8 +1,6 @@
 // A schema as it was read; for the sources of Schema alone.
 #pragma once
 
-#include <re2/re2.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -14,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mellea/core/regex.h"
 #include "mellea/core/schema.h"
 #include "mellea/core/schema_format.h"
 
@@ -35,7 +34,7 @@ struct Schema::Node {
   std::optional<double> minimum{}, above{}, maximum{}, below{}, multiple_of{};
   std::optional<std::uint64_t> min_length{}, max_length{}, min_items{}, max_items{};
   bool unique = false;
-  std::shared_ptr<const RE2> pattern{};
+  std::optional<Regex> pattern{};
   FormatCheck format = nullptr;
   std::string format_name{};
   std::optional<nlohmann::json> fallback{};  // the default
