@@ -1,7 +1,5 @@
 #include "mellea/core/schema.h"
 
-#include <re2/re2.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -16,42 +14,19 @@
 #include <utility>
 
 #include "mellea/core/error.h"
-#include "mellea/core/schema_format.h"
+#include "mellea/core/schema_node.h"
 #include "mellea/core/text.h"
 
 namespace mellea {
 
 using nlohmann::json;
 
-// One schema of a document. Others are named by their place among the nodes.
-struct Schema::Node {
-  using Ref = std::size_t;
-
-  bool never = false;  // the schema `false`
-  std::vector<std::string> types{};
-  std::optional<json> constant{};
-  std::optional<std::vector<json>> choices{};
-  std::map<std::string, Ref, std::less<>> properties{};
-  std::vector<std::string> required{};
-  std::optional<Ref> additional{};
-  std::vector<Ref> first_items{};
-  std::optional<Ref> items{};
-  std::optional<double> minimum{}, above{}, maximum{}, below{}, multiple_of{};
-  std::optional<std::uint64_t> min_length{}, max_length{}, min_items{}, max_items{};
-  bool unique = false;
-  std::shared_ptr<const RE2> pattern{};
-  FormatCheck format = nullptr;
-  std::string format_name{};
-  std::vector<Ref> any_of{}, one_of{}, all_of{};
-  std::optional<Ref> ref{};
-};
-
 namespace {
 
 constexpr std::array<std::string_view, 7> kTypes = {"null",   "boolean", "object", "array",
                                                     "number", "string",  "integer"};
-constexpr std::array<std::string_view, 11> kDescribing = {
-    "$schema",  "$id",        "$comment", "title",     "description",  "default",
+constexpr std::array<std::string_view, 10> kDescribing = {
+    "$schema",  "$id",        "$comment", "title",     "description",
     "examples", "deprecated", "readOnly", "writeOnly", "discriminator"};
 
 // "steps[2].title" of "steps[2]" and "title".
@@ -65,18 +40,6 @@ std::string below(const std::string& path, std::string_view name) {
 }
 std::string below(const std::string& path, std::size_t index) {
   return path + '[' + std::to_string(index) + ']';
-}
-
-bool is_integer(const json& value) {
-  if (value.is_number_integer()) return true;
-  return value.is_number_float() && std::isfinite(value.get<double>()) &&
-         std::trunc(value.get<double>()) == value.get<double>();
-}
-
-bool is_of_type(const json& value, std::string_view type) {
-  if (type == "integer") return is_integer(value);
-  if (type == "number") return value.is_number();
-  return type == value.type_name();
 }
 
 std::string_view type_of(const json& value) {
@@ -138,6 +101,18 @@ bool has_duplicates(const json& array) {
 }
 
 }  // namespace
+
+bool is_integer(const json& value) {
+  if (value.is_number_integer()) return true;
+  return value.is_number_float() && std::isfinite(value.get<double>()) &&
+         std::trunc(value.get<double>()) == value.get<double>();
+}
+
+bool is_of_type(const json& value, std::string_view type) {
+  if (type == "integer") return is_integer(value);
+  if (type == "number") return value.is_number();
+  return type == value.type_name();
+}
 
 std::string to_string(const SchemaProblem& problem) {
   return (problem.path.empty() ? "the value" : problem.path) + ' ' + problem.what;
@@ -210,6 +185,8 @@ class Schema::Reader {
 
   void read_constant(Node& node, const json& value, const std::string&) { node.constant = value; }
 
+  void read_default(Node& node, const json& value, const std::string&) { node.fallback = value; }
+
   void read_types(Node& node, const json& value, const std::string& path) {
     node.types = value.is_string() ? std::vector{value.get<std::string>()} : names(value, path);
     if (node.types.empty()) refuse(path, "no type is given");
@@ -246,10 +223,10 @@ class Schema::Reader {
 
   void read_pattern(Node& node, const json& value, const std::string& path) {
     if (!value.is_string()) refuse(path, "must be a regular expression");
-    auto pattern = std::make_shared<RE2>(value.get<std::string>(), RE2::Quiet);
-    if (!pattern->ok())
-      refuse(path, "no regular expression of RE2: " + one_line(pattern->error(), 120));
-    node.pattern = std::move(pattern);
+    const auto& pattern = value.get_ref<const std::string&>();
+    if (const std::string fault = Regex::fault(pattern); !fault.empty())
+      refuse(path, "no regular expression of RE2: " + fault);
+    node.pattern.emplace(pattern);
   }
 
   void read_format(Node& node, const json& value, const std::string& path) {
@@ -340,6 +317,7 @@ std::span<const Schema::Reader::Keyword> Schema::Reader::keywords() noexcept {
       {"type", &Reader::read_types},
       {"const", &Reader::read_constant},
       {"enum", &Reader::read_enum},
+      {"default", &Reader::read_default},
       {"properties", &Reader::read_properties},
       {"required", &Reader::set<&Node::required, &Reader::names>},
       {"additionalProperties", &Reader::set<&Node::additional, &Reader::node_of>},
@@ -370,10 +348,12 @@ std::span<const Schema::Reader::Keyword> Schema::Reader::keywords() noexcept {
 // Compares one value with the nodes.
 class Schema::Checker {
  public:
-  Checker(const std::vector<Node>& nodes, std::size_t most) : nodes_(nodes), most_(most) {}
+  // `left`: how many alternatives may still be tried. Those within others are exponentially many.
+  Checker(const std::vector<Node>& nodes, std::size_t most, std::size_t& left)
+      : nodes_(nodes), most_(most), left_(left) {}
 
-  std::vector<SchemaProblem> check(const json& value) && {
-    check(0, value, "");
+  std::vector<SchemaProblem> check(Node::Ref place, const json& value) && {
+    check(place, value, "");
     return std::move(problems_);
   }
 
@@ -413,16 +393,34 @@ class Schema::Checker {
   }
 
   void check_object(const Node& node, const json& value, const std::string& path) {
+    const bool closed = node.additional && nodes_[*node.additional].never;
     for (const std::string& name : node.required)
-      if (!value.contains(name)) problem(below(path, name), "is missing");
+      if (!value.contains(name))
+        problem(below(path, name), "is missing" + (closed ? "" : misspelt(node, value, name)));
     for (const auto& [name, member] : value.items()) {
       if (const auto known = node.properties.find(name); known != node.properties.end())
         check(known->second, member, below(path, name));
-      else if (node.additional && nodes_[*node.additional].never)
-        problem(below(path, name), "is not known");
+      else if (closed)
+        problem(below(path, name), "is not known" + did_you_mean(name, names_of(node.properties)));
       else if (node.additional)
         check(*node.additional, member, below(path, name));
     }
+  }
+
+  template <class Map>
+  static std::vector<std::string_view> names_of(const Map& map) {
+    std::vector<std::string_view> names;
+    for (const auto& [name, ignored] : map) names.push_back(name);
+    return names;
+  }
+
+  // What of `value` may be there in place of `name`.
+  static std::string misspelt(const Node& node, const json& value, std::string_view name) {
+    std::vector<std::string_view> unknown;
+    for (const auto& [given, ignored] : value.items())
+      if (!node.properties.contains(given)) unknown.push_back(given);
+    const std::string_view meant = nearest(name, unknown);
+    return meant.empty() ? "" : ": was \"" + one_line(meant, 60) + "\" meant to be it?";
   }
 
   void check_array(const Node& node, const json& value, const std::string& path) {
@@ -468,7 +466,7 @@ class Schema::Checker {
       if (node.max_length && length > *node.max_length)
         problem(path, "must have at most " + characters(*node.max_length) + has);
     }
-    if (node.pattern && !RE2::PartialMatch(text, *node.pattern))
+    if (node.pattern && !node.pattern->matches(text))
       problem(path, "must match /" + node.pattern->pattern() + "/, and is " + shown(json(text)));
     if (node.format != nullptr && !node.format(text))
       problem(path, "must be of the format " + node.format_name + ", and is " + shown(json(text)));
@@ -499,12 +497,10 @@ class Schema::Checker {
     Alternatives tried;
     for (const Node::Ref one : all) {
       if (left_ == 0) break;
-      Checker checker(nodes_, 1);
-      checker.left_ = left_ - 1;
-      checker.check(one, value, "");
-      left_ = checker.left_;
-      if (!checker.problems_.empty())
-        tried.problems.push_back(std::move(checker.problems_.front()));
+      --left_;
+      std::vector<SchemaProblem> problems = Checker(nodes_, 1, left_).check(one, value);
+      if (!problems.empty())
+        tried.problems.push_back(std::move(problems.front()));
       else if (++tried.matches == enough)
         break;
     }
@@ -525,8 +521,7 @@ class Schema::Checker {
 
   const std::vector<Node>& nodes_;
   const std::size_t most_;
-  // Alternatives that may still be tried: those within others are exponentially many.
-  std::size_t left_ = 100'000;
+  std::size_t& left_;
   std::vector<SchemaProblem> problems_;
 };
 
@@ -535,7 +530,13 @@ Schema::Schema(const Json& schema)
                                                               : std::vector<Node>(1))) {}
 
 std::vector<SchemaProblem> Schema::check(const json& value, std::size_t most) const {
-  return Checker(*nodes_, most).check(value);
+  std::size_t left = 100'000;
+  return Checker(*nodes_, most, left).check(0, value);
+}
+
+bool Schema::allows(const std::vector<Node>& nodes, std::size_t place, const json& value,
+                    std::size_t& left) {
+  return Checker(nodes, 1, left).check(place, value).empty();
 }
 
 }  // namespace mellea

@@ -39,10 +39,27 @@ class Schema {
   std::vector<SchemaProblem> check(const nlohmann::json& value, std::size_t most = 16) const;
   bool allows(const nlohmann::json& value) const { return check(value, 1).empty(); }
 
+  // What a model wrote, nearer to what the schema says; where that can't be, as it was. Nothing is
+  // lost by it:
+  //
+  //   * a missing member is given its default, if the schema allows that itself
+  //   * null for a member that may be missing, and not be null, is left out
+  //   * a text that holds a number, true, false, null, a list or an object is what it holds, and a
+  //     number is a text, where only that is allowed: "5" is 5, and "5.5" is no integer
+  //   * 5.0 is 5 where an integer is wanted
+  //   * a lone value is a list of one, but not within a list
+  //
+  // Of alternatives, the first that fits as it is; else the first that can be made to.
+  nlohmann::json fitted(nlohmann::json value) const;
+
  private:
   struct Node;
   class Reader;
   class Checker;
+  class Fitter;
+  static bool allows(const std::vector<Node>& nodes, std::size_t place, const nlohmann::json& value,
+                     std::size_t& left);
+
   std::shared_ptr<const std::vector<Node>> nodes_;  // the first is the whole; never empty
 };
 

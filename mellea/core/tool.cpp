@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mellea/core/error.h"
+#include "mellea/core/text.h"
 
 namespace mellea {
 namespace {
@@ -20,7 +21,8 @@ Tool::Tool(ToolSpec spec, Run run) {
     throw Error(Errc::invalid_request, "a tool has no name: the model could not ask for it");
   std::shared_ptr<const Schema> schema;
   if (run && spec.parameters) {
-    if (spec.parameters->value("type", "") != "object")
+    const nlohmann::json& parameters = *spec.parameters;
+    if (!parameters.is_object() || !parameters.contains("type") || parameters["type"] != "object")
       refuse(spec, R"(its parameters are no schema of an object: they need "type": "object")");
     schema = std::make_shared<const Schema>(spec.parameters);
   }
@@ -30,14 +32,20 @@ Tool::Tool(ToolSpec spec, Run run) {
 
 Json Tool::arguments(const std::string& written) const {
   const ToolSpec& spec = parts_->spec;
-  const Json arguments = Json::parse(written.empty() ? "{}" : written, "the arguments");
-  if (!arguments->is_object()) refuse(spec, "the arguments must be a JSON object");
-  if (!parts_->schema) return arguments;
+  const bool nothing = trimmed(written).empty();
+  nlohmann::json given =
+      *Json::parse(nothing ? "{}" : written, "tool " + spec.name + ": the arguments");
+  if (given.is_null()) given = nlohmann::json::object();
+  if (parts_->schema) given = parts_->schema->fitted(std::move(given));
+  if (!given.is_object())
+    refuse(spec,
+           "the arguments must be a JSON object, and are " + one_line(Json(given).text(), 60));
+  if (!parts_->schema) return Json(std::move(given));
   std::string what;
-  for (const SchemaProblem& problem : parts_->schema->check(*arguments, kMostProblems))
+  for (const SchemaProblem& problem : parts_->schema->check(given, kMostProblems))
     what.append(what.empty() ? "" : "; ").append(to_string(problem));
   if (!what.empty()) refuse(spec, what);
-  return arguments;
+  return Json(std::move(given));
 }
 
 std::vector<ToolSpec> specs_of(const Tools& tools) {

@@ -3,8 +3,8 @@
 //   class Riddle : public mellea::Component {
 //    public:
 //     std::string_view name() const override { return "Riddle"; }
-//     mellea::Message render(const mellea::Told&) const override { return {.text = "What has
-//     hands?"}; }
+//     mellea::Message render(const mellea::Told&) const override { return {.text = riddle_}; }
+//     ...
 //   };
 #pragma once
 

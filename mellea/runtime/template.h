@@ -1,0 +1,31 @@
+// Prompts that are kept apart from the code, by name and version.
+//
+//   const mellea::Template haiku{.name = "haiku", .version = "3", .text = "A haiku about
+//   {{topic}}."}; session.instruct(mellea::Instruction(haiku, {.variables = {{"topic", "the
+//   sea"}}}));
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace mellea {
+
+using Variables = std::map<std::string, std::string, std::less<>>;
+
+// Spans tell which one was used, so that its versions can be compared.
+struct Template {
+  std::string name{};
+  std::string version{};
+  std::string text{};
+};
+
+// `text` with each {{name}} replaced by the value of that variable; blanks within the braces do not
+// matter. A value is put in as it is, whatever braces it has. {{"text"}} is the text: {{"{{"}} is
+// how to say two braces.
+//
+// Throws Error (Errc::invalid_request), which begins with `what`, where a variable is missing, or
+// between the braces is no name: letters, digits, '_', '-' and '.'.
+std::string fill(std::string_view text, const Variables& variables, std::string_view what);
+
+}  // namespace mellea
