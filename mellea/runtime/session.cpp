@@ -6,34 +6,19 @@
 #include "mellea/runtime/action.h"
 #include "mellea/runtime/batch.h"
 #include "mellea/runtime/output_state.h"
+#include "mellea/runtime/query.h"
 #include "mellea/runtime/react_run.h"
 #include "mellea/runtime/tool_calls.h"
+#include "mellea/runtime/turn.h"
 #include "mellea/runtime/user_code.h"
 #include "mellea/runtime/validation.h"
 
 namespace mellea {
 namespace {
 
-// A message as it is.
-class Said : public Component {
- public:
-  Said(std::string_view name, Message message) : name_(name), message_(std::move(message)) {}
-  std::string_view name() const override { return name_; }
-  Message render(const Told&) const override { return message_; }
-
- private:
-  const std::string_view name_;
-  const Message message_;
-};
-
-std::shared_ptr<const Component> said(Message message) {
-  return std::make_shared<const Said>("Message", std::move(message));
-}
-std::shared_ptr<const Component> said(std::string text) {
-  return said(Message{.text = std::move(text)});
-}
-std::shared_ptr<const Component> instruction(std::string description) {
-  return std::make_shared<const Said>("Instruction", Message{.text = std::move(description)});
+template <class Some, class... Parts>
+std::shared_ptr<const Component> component(Parts&&... parts) {
+  return std::make_shared<const Some>(std::forward<Parts>(parts)...);
 }
 
 }  // namespace
@@ -299,54 +284,65 @@ Session Session::clone() const {
                hooks_);
 }
 
-Result Session::instruct(std::string description, CallOptions options) {
-  return run(make(instruction(std::move(description)), std::move(options), rejection()));
+Result Session::instruct(Instruction instruction, CallOptions options) const {
+  return run(make(component<Instruction>(std::move(instruction)), std::move(options), rejection()));
 }
 
-Result Session::chat(std::string text, CallOptions options) {
-  return run(make(said(std::move(text)), std::move(options), {}));
+Result Session::chat(std::string text, CallOptions options) const {
+  return chat(Message{.text = std::move(text)}, std::move(options));
 }
 
-Result Session::chat(Message message, CallOptions options) {
-  return run(make(said(std::move(message)), std::move(options), {}));
+Result Session::chat(Message message, CallOptions options) const {
+  return act(component<Turn>(std::move(message)), std::move(options));
 }
 
-Result Session::act(std::shared_ptr<const Component> component, CallOptions options) {
+Result Session::query(std::string object, std::string question, CallOptions options) const {
+  return act(component<Query>(Query::Parts{std::move(object), std::move(question)}),
+             std::move(options));
+}
+
+Result Session::transform(std::string object, std::string how, CallOptions options) const {
+  return act(component<Transform>(Transform::Parts{std::move(object), std::move(how)}),
+             std::move(options));
+}
+
+Result Session::act(std::shared_ptr<const Component> component, CallOptions options) const {
   return run(make(std::move(component), std::move(options), {}));
 }
 
-Output Session::start_instruct(std::string description, CallOptions options) {
-  return start(make(instruction(std::move(description)), std::move(options), rejection()));
+Output Session::start_instruct(Instruction instruction, CallOptions options) const {
+  return start(
+      make(component<Instruction>(std::move(instruction)), std::move(options), rejection()));
 }
 
-Output Session::start_chat(std::string text, CallOptions options) {
-  return start(make(said(std::move(text)), std::move(options), {}));
+Output Session::start_chat(std::string text, CallOptions options) const {
+  return start_chat(Message{.text = std::move(text)}, std::move(options));
 }
 
-Output Session::start_chat(Message message, CallOptions options) {
-  return start(make(said(std::move(message)), std::move(options), {}));
+Output Session::start_chat(Message message, CallOptions options) const {
+  return start_act(component<Turn>(std::move(message)), std::move(options));
 }
 
-Output Session::start_act(std::shared_ptr<const Component> component, CallOptions options) {
+Output Session::start_act(std::shared_ptr<const Component> component, CallOptions options) const {
   return start(make(std::move(component), std::move(options), {}));
 }
 
-void Session::instruct_async(std::string description, CallOptions options,
-                             Completion<Result> done) {
-  start_async(make(instruction(std::move(description)), std::move(options), rejection()),
+void Session::instruct_async(Instruction instruction, CallOptions options,
+                             Completion<Result> done) const {
+  start_async(make(component<Instruction>(std::move(instruction)), std::move(options), rejection()),
               std::move(done));
 }
 
-void Session::chat_async(std::string text, CallOptions options, Completion<Result> done) {
-  start_async(make(said(std::move(text)), std::move(options), {}), std::move(done));
+void Session::chat_async(std::string text, CallOptions options, Completion<Result> done) const {
+  chat_async(Message{.text = std::move(text)}, std::move(options), std::move(done));
 }
 
-void Session::chat_async(Message message, CallOptions options, Completion<Result> done) {
-  start_async(make(said(std::move(message)), std::move(options), {}), std::move(done));
+void Session::chat_async(Message message, CallOptions options, Completion<Result> done) const {
+  act_async(component<Turn>(std::move(message)), std::move(options), std::move(done));
 }
 
 void Session::act_async(std::shared_ptr<const Component> component, CallOptions options,
-                        Completion<Result> done) {
+                        Completion<Result> done) const {
   start_async(make(std::move(component), std::move(options), {}), std::move(done));
 }
 

@@ -1,17 +1,21 @@
 // A conversation with one model.
 #pragma once
 
+#include <concepts>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "mellea/core/call.h"
 #include "mellea/core/chat.h"
 #include "mellea/core/context.h"
 #include "mellea/hooks/hook.h"
+#include "mellea/runtime/instruction.h"
 #include "mellea/runtime/output.h"
 #include "mellea/runtime/react.h"
 #include "mellea/runtime/result.h"
@@ -19,7 +23,8 @@
 namespace mellea {
 
 class Action;
-class Component;
+template <class T>
+class Typed;
 struct MadeCall;
 struct RuntimeState;
 struct SessionOptions;
@@ -68,18 +73,32 @@ class Session {
   //
   // instruct() samples by rejection, twice at most, unless the options say otherwise; the others
   // take the one answer they get, unless the options say otherwise.
-  Result instruct(std::string description, CallOptions options = {});
-  Result chat(std::string text, CallOptions options = {});
-  Result chat(Message message, CallOptions options = {});
-  Result act(std::shared_ptr<const Component> component, CallOptions options = {});
+  Result instruct(Instruction instruction, CallOptions options = {}) const;
+  Result chat(std::string text, CallOptions options = {}) const;
+  Result chat(Message message, CallOptions options = {}) const;
+  Result query(std::string object, std::string question, CallOptions options = {}) const;
+  Result transform(std::string object, std::string how, CallOptions options = {}) const;
+  Result act(std::shared_ptr<const Component> component, CallOptions options = {}) const;
+  template <std::derived_from<Component> Some>
+  Result act(Some component, CallOptions options = {}) const {
+    return act(std::make_shared<const Some>(std::move(component)), std::move(options));
+  }
+
+  // The same, with the answer as a described struct; include mellea/typed.h.
+  template <class T>
+  Typed<T> instruct(Instruction instruction, CallOptions options = {}) const;
+  template <class T>
+  Typed<T> chat(std::string text, CallOptions options = {}) const;
+  template <class T>
+  Typed<T> query(std::string object, std::string question, CallOptions options = {}) const;
 
   // Block only for what plugins do before the request is sent. There is one answer and no more:
   // options by which another might be needed (requirements, a format with a strategy, candidates)
   // are refused (Errc::invalid_request).
-  Output start_instruct(std::string description, CallOptions options = {});
-  Output start_chat(std::string text, CallOptions options = {});
-  Output start_chat(Message message, CallOptions options = {});
-  Output start_act(std::shared_ptr<const Component> component, CallOptions options = {});
+  Output start_instruct(Instruction instruction, CallOptions options = {}) const;
+  Output start_chat(std::string text, CallOptions options = {}) const;
+  Output start_chat(Message message, CallOptions options = {}) const;
+  Output start_act(std::shared_ptr<const Component> component, CallOptions options = {}) const;
 
   // Return at once: plugins are asked on a worker. Where the caller is in its own trace, and what
   // was said before, is as of now. No thread waits for the answer, however many calls there are;
@@ -90,11 +109,11 @@ class Session {
   // Errc::shutdown, and waits for it within its deadline; what a handler that does not return holds
   // up longer is given that by the thread that ends the Runtime, or, where the handler was asked
   // before the request was sent, when it returns after all. Never called in a child of fork().
-  void instruct_async(std::string description, CallOptions options, Completion<Result> done);
-  void chat_async(std::string text, CallOptions options, Completion<Result> done);
-  void chat_async(Message message, CallOptions options, Completion<Result> done);
+  void instruct_async(Instruction instruction, CallOptions options, Completion<Result> done) const;
+  void chat_async(std::string text, CallOptions options, Completion<Result> done) const;
+  void chat_async(Message message, CallOptions options, Completion<Result> done) const;
   void act_async(std::shared_ptr<const Component> component, CallOptions options,
-                 Completion<Result> done);
+                 Completion<Result> done) const;
 
   // Checks an answer of this session against requirements, in the order that they have then; by
   // what was said last if no answer is given. Throw Error if one could not be checked, or (the

@@ -1,7 +1,7 @@
 // A hundred calls at once, and no thread that waits for one: each answer comes to a callback, which
 // may call again.
 //
-//   05_async [BASE_URL [MODEL [CALLS]]]
+//   14_async [BASE_URL [MODEL [CALLS]]]
 #include <mellea/mellea.h>
 
 #include <condition_variable>

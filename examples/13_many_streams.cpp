@@ -1,6 +1,6 @@
 // Many streams, few threads: a queue of those that have something to say.
 //
-//   04_many_streams [BASE_URL [MODEL [STREAMS]]]
+//   13_many_streams [BASE_URL [MODEL [STREAMS]]]
 #include <mellea/mellea.h>
 
 #include <condition_variable>

@@ -1,7 +1,7 @@
 // A plugin of twenty lines: it takes addresses out of what is sent, stops a prompt that holds a
 // key, and writes down what every call took, failed and stopped ones too.
 //
-//   03_plugin [BASE_URL [MODEL]]
+//   07_guard [BASE_URL [MODEL]]
 #include <mellea/mellea.h>
 
 #include <iostream>
