@@ -12,8 +12,10 @@ namespace mellea {
 
 // What the model was to answer with, format_of<T>(), and the value read from it. A value. Any
 // thread may read it.
-template <DescribedStruct T>
+template <class T>
 class Typed : public Result {
+  static_assert(DescribedStruct<T>, "describe this type: MELLEA_DESCRIBE(Type, members...)");
+
  public:
   explicit Typed(Result result) : Result(std::move(result)) {
     try {
