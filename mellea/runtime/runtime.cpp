@@ -127,38 +127,9 @@ Session Runtime::start_session(std::shared_ptr<Backend> backend, std::string mod
   if (model.empty())
     throw Error(Errc::invalid_request,
                 std::string(backend->provider()) + ": no model given: name one");
+  options.labels.insert(state_->options.labels.begin(), state_->options.labels.end());
   const Hooks hooks = state_->hooks.with(options.plugins);
-  Labels labels = std::move(options.labels);
-  labels.insert(state_->options.labels.begin(), state_->options.labels.end());
-  SessionParts parts{.runtime = state_,
-                     .backend = std::move(backend),
-                     .hooks = hooks,
-                     .origin = origin_of_call(hooks, Scope(), options.origin)};
-  SessionPreInit opening{
-      .scope = Scope::root(Kind::session, {.labels = std::move(labels), .origin = parts.origin}),
-      .at = std::chrono::steady_clock::now(),
-      .backend = parts.backend->provider(),
-      .context = options.context.kind(),
-      .span = options.span,
-      .model = std::move(model),
-      .options = std::move(options.options)};
-  const auto session =
-      std::make_shared<SessionState>(std::move(parts), std::move(opening), std::move(options));
-  if (const auto& block = session->operation.block()) {
-    const Error error = blocked_error(*block);
-    session->operation.end(ended_with(error), {.context = session->context});
-    throw error;
-  }
-  try {
-    state_->add(session);
-  } catch (const Error& error) {
-    session->operation.end(ended_with(error), {.context = session->context});
-    throw;
-  }
-  if (hooks.wanted<SessionPostInit>())
-    hooks.tell(SessionPostInit{.opening = session->operation.opening()});
-  return Session(session, std::make_shared<const SessionHandle>(session), hooks,
-                 session->operation.scope());
+  return Session::begin(state_, std::move(backend), std::move(model), std::move(options), hooks);
 }
 
 std::shared_ptr<Backend> Runtime::backend(const BackendOptions& options) {

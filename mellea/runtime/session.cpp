@@ -253,6 +253,52 @@ Session::Session(std::shared_ptr<SessionState> state, std::shared_ptr<const Sess
       hooks_(std::move(hooks)),
       parent_(std::move(parent)) {}
 
+Session Session::begin(const std::shared_ptr<RuntimeState>& runtime,
+                       std::shared_ptr<Backend> backend, std::string model, SessionOptions options,
+                       const Hooks& hooks) {
+  SessionParts parts{.runtime = runtime,
+                     .backend = std::move(backend),
+                     .hooks = hooks,
+                     .origin = origin_of_call(hooks, Scope(), options.origin)};
+  SessionPreInit opening{.scope = Scope::root(Kind::session, {.labels = std::move(options.labels),
+                                                              .origin = parts.origin}),
+                         .at = std::chrono::steady_clock::now(),
+                         .backend = parts.backend->provider(),
+                         .context = options.context.kind(),
+                         .span = options.span,
+                         .model = std::move(model),
+                         .options = std::move(options.options)};
+  const auto session =
+      std::make_shared<SessionState>(std::move(parts), std::move(opening), std::move(options));
+  if (const auto& block = session->operation.block()) {
+    const Error error = blocked_error(*block);
+    session->operation.end(ended_with(error), {.context = session->context});
+    throw error;
+  }
+  try {
+    runtime->add(session);
+  } catch (const Error& error) {
+    session->operation.end(ended_with(error), {.context = session->context});
+    throw;
+  }
+  if (hooks.wanted<SessionPostInit>())
+    hooks.tell(SessionPostInit{.opening = session->operation.opening()});
+  return Session(session, std::make_shared<const SessionHandle>(session), hooks,
+                 session->operation.scope());
+}
+
+Session Session::clone() const {
+  state_->refuse_after_fork();
+  const std::shared_ptr<RuntimeState>& runtime = state_->parts.runtime;
+  runtime->refuse_if_over();
+  return begin(runtime, state_->parts.backend, state_->model,
+               {.labels = parent_.labels(),
+                .options = state_->options,
+                .context = state_->context_now(),
+                .span = state_->operation.opening()->span},
+               hooks_);
+}
+
 Result Session::instruct(std::string description, CallOptions options) {
   return run(make(instruction(std::move(description)), std::move(options), rejection()));
 }

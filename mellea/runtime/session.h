@@ -21,6 +21,8 @@ namespace mellea {
 class Action;
 class Component;
 struct MadeCall;
+struct RuntimeState;
+struct SessionOptions;
 struct SessionState;
 struct ValidationJob;
 class SessionHandle;
@@ -119,6 +121,9 @@ class Session {
   Session with(const Labels& more) const;   // the same session, more labels
   Session within(const Call& call) const;   // the same session, below `call`
 
+  // Another session, with the same model, plugins and labels, that has said the same so far; from
+  // now on each goes its own way. Throws as Runtime::start_session() does.
+  Session clone() const;
   // Forgets what was said; from now on under another conversation id.
   void reset();
   Context context() const;
@@ -136,6 +141,9 @@ class Session {
 
   MadeCall make(std::shared_ptr<const Component> component, CallOptions options,
                 const std::optional<Strategy>& usual) const;
+  static Session begin(const std::shared_ptr<RuntimeState>& runtime,
+                       std::shared_ptr<Backend> backend, std::string model, SessionOptions options,
+                       const Hooks& hooks);
   // What all public calls begin with.
   struct Entered;
   Entered enter(const std::stop_token& stop, const std::shared_ptr<const Origin>& given) const;

@@ -640,5 +640,20 @@ TEST_F(SessionTest, ASessionNeedsAModelAndAKnownBackend) {
   EXPECT_TRUE(heard().empty());
 }
 
+TEST_F(SessionTest, ACloneHasSaidTheSameAndGoesItsOwnWay) {
+  backend_ = std::make_shared<ScriptedBackend>(ScriptedOptions{.echo = true});
+  Session first = start({.labels = {{"tenant", "a"}}, .context = Context::chat()});
+  first.chat("one");
+  Session second = first.clone();
+  EXPECT_NE(second.scope().id(), first.scope().id());
+  EXPECT_EQ(std::get<std::string>(second.scope().labels().at("tenant")), "a");
+  second.chat("two");
+  EXPECT_EQ(second.context().size(), 4U);
+  EXPECT_EQ(first.context().size(), 2U);
+  first.end();
+  EXPECT_EQ(second.chat("three").text(), "three");
+  EXPECT_EQ(recorder_->count("session_post_init"), 2U);
+}
+
 }  // namespace
 }  // namespace mellea
