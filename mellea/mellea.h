@@ -1,6 +1,8 @@
-// The library. Telemetry is beside it: mellea/telemetry.h.
+// The library. Beside it: telemetry (mellea/telemetry.h), and structs of yours as answers and as
+// arguments of tools (mellea/typed.h).
 #pragma once
 
+#include "mellea/runtime/instruction.h"
 #include "mellea/runtime/query.h"
 #include "mellea/runtime/requirements.h"
 #include "mellea/runtime/runtime.h"

@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <utility>
 
+#include "mellea/core/error.h"
 #include "mellea/core/schema_node.h"
 #include "mellea/core/text.h"
 
@@ -12,8 +14,6 @@ namespace mellea {
 using nlohmann::json;
 
 namespace {
-
-constexpr std::size_t kMaxDepth = 256;
 
 bool is_exact(double number) { return std::abs(number) < 0x1p53; }
 
@@ -24,19 +24,18 @@ std::string lower(std::string_view text) {
   return low;
 }
 
-// What a text holds, if that is JSON; else discarded.
-json held(std::string_view text) {
+// What a text holds, if that is JSON.
+std::optional<json> held(std::string_view text) {
   text = trimmed(text);
   constexpr std::size_t kLongestWord = 5;
   if (text.size() <= kLongestWord) {
     const std::string word = lower(text);  // "True" is Python's
     if (word == "true" || word == "false") return word == "true";
   }
-  if (nests_deeper_than(text, kMaxDepth)) return json(json::value_t::discarded);
   try {
-    return json::parse(text, nullptr, false);
-  } catch (const json::exception&) {  // 1e999
-    return json(json::value_t::discarded);
+    return *Json::parse(text);
+  } catch (const Error&) {
+    return {};
   }
 }
 
@@ -89,9 +88,10 @@ class Schema::Fitter {
   void fit_type(const Node& node, json& value, Within within) {
     if (node.types.empty()) return;
     if (!is_wanted(node, value)) {
-      json inner = value.is_string() ? held(value.get_ref<const std::string&>()) : json();
-      if (value.is_string() && !inner.is_discarded() && is_wanted(node, inner))
-        value = std::move(inner);
+      std::optional<json> inner;
+      if (value.is_string()) inner = held(value.get_ref<const std::string&>());
+      if (inner && is_wanted(node, *inner))
+        value = *std::move(inner);
       else if (value.is_number() && wants(node, "string"))
         value = value.dump();
       else if (within != Within::list && wants(node, "array") && may_be_item(value))

@@ -100,15 +100,14 @@ Requirement at_most(std::string_view kind, std::string text, const Unit& unit, s
   });
 }
 
-// The arguments of a call, if they are what they have to be.
-std::optional<nlohmann::json> arguments_of(const ToolCall& call) {
-  if (nests_deeper_than(call.arguments, 256)) return {};
+// The arguments of a call; no document if they are not what they have to be.
+Json arguments_of(const ToolCall& call) {
   try {
-    nlohmann::json arguments = nlohmann::json::parse(call.arguments, nullptr, false);
-    if (arguments.is_object()) return arguments;
-  } catch (const nlohmann::json::exception&) {  // 1e999
+    const Json arguments = Json::parse(call.arguments);
+    return arguments->is_object() ? arguments : Json();
+  } catch (const Error&) {
+    return {};
   }
-  return {};
 }
 
 }  // namespace
@@ -252,7 +251,7 @@ Requirement tool_argument(std::string text, ToolArgument which,
     bool found = false;
     for (const ToolCall& call : answer.reply.tool_calls) {
       if (!which.tool.empty() && call.name != which.tool) continue;
-      const std::optional<nlohmann::json> arguments = arguments_of(call);
+      const Json arguments = arguments_of(call);
       if (!arguments)
         return failed("the arguments of " + one_line(call.name, 64) + " must be a JSON object",
                       "not_json");

@@ -82,7 +82,10 @@ TEST(TypedResultTest, AnAnswerThatDoesNotFitSaysWhere) {
   EXPECT_EQ(refusal(typed(R"({"titel":"Soup","course":"main","steps":[]})")),
             "the answer is no Recipe: title is missing; titel is not known: did you mean "
             "\"title\"?");
-  EXPECT_EQ(refusal(typed(R"({"title":"Soup","course":"main","steps":[],"rest":{"text":1}})")), "");
+  EXPECT_EQ(
+      refusal(typed(R"({"title":"Soup","course":"main","steps":[],"rest":{"text":1}})")),
+      "the answer is no Recipe: rest.minutes is missing; rest.text must be a string, and is an "
+      "integer");
   EXPECT_EQ(refusal(typed("Soup!")), "the answer is not JSON at byte 1: \"Soup!\"");
   EXPECT_FALSE(typed("Soup!").has_value());
 }
