@@ -259,6 +259,7 @@ class RequestWriter {
     number("presence_penalty", options_.presence_penalty);
     number("seed", options_.seed);
     number("num_predict", options_.max_tokens);
+    number("num_ctx", options_.context_window);
     if (options_.stop && option("stop")) {
       options_json_.begin_array();
       for (const std::string& stop : *options_.stop)
