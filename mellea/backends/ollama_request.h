@@ -5,7 +5,8 @@
 
 namespace mellea {
 
-// For /api/chat, or, of a completion with one prompt, for /api/generate without a template.
+// For /api/chat, /api/embed, or, of a completion with one prompt, for /api/generate without a
+// template.
 //
 // Options of ours stand under Ollama's names in "options": max_tokens as num_predict,
 // context_window as num_ctx (where nobody says it, a prompt over some 4,096 tokens is cut without a

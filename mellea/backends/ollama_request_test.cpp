@@ -228,6 +228,23 @@ TEST(OllamaRequest, OfACompletionHasOnePromptAndNoTemplate) {
   EXPECT_EQ(refusal(asked), "ollama: no prompts");
 }
 
+TEST(OllamaRequest, OfEmbeddingsHasInputsAndSaysWhatItLeavesOut) {
+  Request asked = {
+      .kind = Request::Kind::embedding,
+      .model = "m",
+      .prompts = {"a", "b"},
+      .options = {.temperature = 0.5,
+                  .context_window = 512,
+                  .extra = Json::parse(R"({"dimensions":256,"truncate":false,"num_gpu":0})")},
+      .format = Format{},
+      .stream = true};
+  const WrittenRequest written = write_ollama_request(asked);
+  EXPECT_EQ(written.path, "/api/embed");
+  EXPECT_EQ(written.body, R"({"model":"m","input":["a","b"],"dimensions":256,"truncate":false,)"
+                          R"("options":{"num_ctx":512,"num_gpu":0}})");
+  EXPECT_EQ(ignored(asked), (std::vector<std::string>{"temperature", "format"}));
+}
+
 TEST(OllamaRequest, SoundIsRefused) {
   EXPECT_EQ(refusal_of({.audio = {{.data = "UklGRg==", .format = "wav"}}}),
             "ollama: message 2, audio: Ollama takes no sound");
@@ -280,8 +297,9 @@ TEST(OllamaRequest, WhatCannotBeSentIsNamed) {
   asked.model.clear();
   EXPECT_EQ(refusal(asked), "ollama: no model given");
   EXPECT_EQ(refusal({.model = "m"}), "ollama: no messages");
-  EXPECT_EQ(refusal({.kind = Request::Kind::embedding, .model = "m"}),
-            "ollama: embeddings can't be asked for yet");
+  EXPECT_EQ(refusal({.kind = Request::Kind::embedding, .model = "m"}), "ollama: no prompts");
+  EXPECT_EQ(refusal({.kind = Request::Kind::embedding, .model = "m", .prompts = {"a", "\xFF"}}),
+            "ollama: prompt 2: the text is not valid UTF-8");
 }
 
 }  // namespace

@@ -493,9 +493,24 @@ TEST_F(OpenAiEmbeddings, ThatAreMissingOrTooManyAreAnError) {
         R"({"data":[{"index":0,"embedding":[1]},{"index":2,"embedding":[1]}]})",
         R"({"data":[{"index":0,"embedding":[1]},{"embedding":[1]}]})",
         R"({"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":["x"]}]})",
+        R"({"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[1e300]}]})",
+        R"({"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":"AACAfw=="}]})",
+        R"({"data":[[1],[2]]})", R"({"data":{}})", R"({"data":[]} x)",
         R"({"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":"*"}]})"}) {
     EXPECT_EQ(decode(body, 2).outcome(), "parse_error") << body;
   }
+}
+
+TEST_F(OpenAiEmbeddings, AnErrorInAnAnswerIsNoEmbedding) {
+  const Decoded refused = decode(R"({"error":{"message":"no such model","code":"404"}})", 1);
+  EXPECT_EQ(refused.outcome(), "not_found");
+  EXPECT_EQ(refused.error->details().provider_message, "no such model");
+  EXPECT_EQ(decode(R"({"error":"Unexpected endpoint or method."})", 1).outcome(), "not_found");
+}
+
+TEST_F(OpenAiEmbeddings, BrokenCharactersAreReplaced) {
+  EXPECT_EQ(describe(decode("{\"model\":\"a\xFF\",\"data\":[{\"index\":0,\"embedding\":[1]}]}", 1)),
+            "0: info  a\xEF\xBF\xBD  \n0: embedding 1.000000\nok ");
 }
 
 }  // namespace
