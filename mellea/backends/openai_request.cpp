@@ -22,6 +22,33 @@ void for_each_inner(Node& schema, const Visit& visit) {
       for (auto& inner : *found) visit(inner);
 }
 
+// Whether `schema` is a reference and says no more than that.
+bool is_mere_reference(const nlohmann::json& schema) {
+  static constexpr auto kMore = std::to_array<std::string_view>(
+      {"$ref", "$defs", "definitions", "$schema", "title", "description", "default"});
+  if (!schema.is_object() || !schema.contains("$ref")) return false;
+  for (const auto& [name, value] : schema.items())
+    if (std::find(kMore.begin(), kMore.end(), name) == kMore.end()) return false;
+  return true;
+}
+
+// The outermost schema must be an object itself, and not lead to one.
+nlohmann::json with_root(nlohmann::json schema) {
+  if (!is_mere_reference(schema) || !schema["$ref"].is_string()) return schema;
+  const std::string reference = schema["$ref"];
+  for (const char* place : {"$defs", "definitions"}) {
+    const std::string beginning = std::string("#/") + place + '/';
+    if (!reference.starts_with(beginning) || !schema.contains(place)) continue;
+    const auto meant = schema[place].find(reference.substr(beginning.size()));
+    if (meant == schema[place].end() || !meant->is_object()) continue;
+    const nlohmann::json root = *meant;
+    schema.erase("$ref");
+    schema.update(root);
+    break;
+  }
+  return schema;
+}
+
 // What strict mode has no word for, as a clause; empty if it can say the same. It would forbid
 // members whose names are not known.
 std::string_view not_for_strict_mode(const nlohmann::json& schema, std::size_t depth = 0) {
@@ -35,7 +62,11 @@ std::string_view not_for_strict_mode(const nlohmann::json& schema, std::size_t d
     if (schema.contains(keyword)) return keyword;
   const auto more = schema.find("additionalProperties");
   if (more != schema.end() && *more != false) return "maps";
-  if (depth == 0 && schema.contains("anyOf")) return "alternatives at the top";
+  if (depth == 0 &&
+      (schema.value("type", nlohmann::json()) != "object" || schema.contains("anyOf")))
+    return "answers that are no object";
+  if (schema.contains("$ref") && !is_mere_reference(schema))
+    return "references with more beside them";
   const bool is_any = !schema.contains("type") && !schema.contains("$ref") &&
                       !schema.contains("enum") && !schema.contains("const") &&
                       !schema.contains("anyOf");
@@ -240,7 +271,7 @@ class RequestWriter {
     json_.key("name").text(format.name.empty() ? "answer"
                                                : checks_.text(format.name, {"the format's name"}));
     const std::string_view unknown = format.strict && dialect_.own_service
-                                         ? not_for_strict_mode(*format.schema)
+                                         ? not_for_strict_mode(with_root(*format.schema))
                                          : std::string_view();
     if (!unknown.empty()) ignored("format.strict", "strict mode knows no " + std::string(unknown));
     const bool strict = format.strict && unknown.empty();
@@ -383,19 +414,6 @@ void make_strict(nlohmann::json& schema, std::size_t depth) {
   for_each_inner(schema, [depth](nlohmann::json& inner) { make_strict(inner, depth + 1); });
 }
 
-// The outermost schema must be an object itself, and not lead to one.
-void inline_root(nlohmann::json& schema) {
-  constexpr std::string_view kBeginning = "#/$defs/";
-  if (!schema.is_object() || !schema.contains("$ref") || !schema["$ref"].is_string()) return;
-  const std::string reference = schema["$ref"];
-  if (!reference.starts_with(kBeginning) || !schema.contains("$defs")) return;
-  const auto meant = schema["$defs"].find(reference.substr(kBeginning.size()));
-  if (meant == schema["$defs"].end() || !meant->is_object()) return;
-  const nlohmann::json root = *meant;
-  schema.erase("$ref");
-  schema.update(root);
-}
-
 }  // namespace
 
 bool is_azure(std::string_view host) noexcept {
@@ -433,8 +451,7 @@ WrittenRequest write_openai_request(const Request& request, OpenAiDialect dialec
 }
 
 Json strict_schema(const Json& schema) {
-  nlohmann::json strict = *schema;
-  inline_root(strict);
+  nlohmann::json strict = with_root(*schema);
   make_strict(strict, 0);
   return Json(std::move(strict));
 }

@@ -274,10 +274,15 @@ TEST(OpenAiRequest, OnlyWhatStrictModeKnowsIsStrict) {
         R"({"type":"object","properties":{"a":{"anyOf":[{"type":"null"},{"$ref":"#"}]}}})",
         R"({"type":"object","properties":{"a":{"enum":[1]},"additionalProperties":{"const":2}}})",
         R"({"type":"object","additionalProperties":false,"properties":{"a":{"type":"array",
-            "items":{"type":"string","pattern":"a"},"minItems":1}}})"})
+            "items":{"type":"string","pattern":"a"},"minItems":1}}})",
+        R"({"$ref":"#/definitions/d","definitions":{"d":{"type":"object"}}})"})
     EXPECT_TRUE(strict(schema)) << schema;
   for (const char* schema :
        {R"({"anyOf":[{"type":"object"}]})", R"({"type":"object","additionalProperties":true})",
+        R"({"type":["object","null"]})", R"({"type":"object","anyOf":[{"type":"object"}]})",
+        R"({"$ref":"#/$defs/d","required":["a"],"$defs":{"d":{"type":"object"}}})",
+        R"({"type":"object","properties":{"a":{"$ref":"#/$defs/d","minimum":1}},
+            "$defs":{"d":{"type":"number"}}})",
         R"({"type":"object","properties":{"a":{}}})",
         R"({"type":"object","properties":{"a":true}})",
         R"({"type":"object","properties":{"a":{"type":"string","minLength":1}}})",
