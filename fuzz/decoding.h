@@ -41,11 +41,15 @@ inline std::string text_of(const Reply& reply) {
   const ResponseInfo& info = reply.response;
   all += info.id + ' ' + info.model + ' ' + info.service_tier + ' ' + info.system_fingerprint;
   if (info.metadata) all += info.metadata.text();
+  for (const Embedding& embedding : reply.embeddings)
+    for (const float value : embedding.values) all += ' ' + std::to_string(value);
   return reply.usage ? all + text_of(*reply.usage) : all;
 }
 
-// The pieces as a reply, and the Errc they end with. All else that is thrown goes through.
-inline std::string decoded(ReplyDecoder& decoder, const std::vector<std::string_view>& pieces) {
+// The pieces as a reply, and as text with the Errc they end with. All else that is thrown goes
+// through.
+inline std::string decoded(ReplyDecoder& decoder, const std::vector<std::string_view>& pieces,
+                           Reply& reply) {
   std::vector<Chunk> chunks;
   std::string ended = "ok";
   try {
@@ -60,9 +64,13 @@ inline std::string decoded(ReplyDecoder& decoder, const std::vector<std::string_
     ended = to_string(error.code());
     if (!is_utf8(error.what())) ended += " in a message that is no UTF-8";
   }
-  Reply reply;
   for (const Chunk& chunk : chunks) add(reply, chunk);
   return text_of(reply) + '\n' + ended;
+}
+
+inline std::string decoded(ReplyDecoder& decoder, const std::vector<std::string_view>& pieces) {
+  Reply reply;
+  return decoded(decoder, pieces, reply);
 }
 
 inline void require_same(const std::string& whole, const std::string& cut) {

@@ -1,7 +1,11 @@
 // Ollama: models on this machine, or behind its protocol elsewhere.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -19,5 +23,20 @@ std::string ollama_url(std::string_view setting);
 // called from several threads at once.
 std::shared_ptr<Backend> make_ollama_backend(const BackendOptions& options,
                                              std::shared_ptr<Network> network);
+
+// How far the server is with fetching a model, which comes in several parts.
+struct PullProgress {
+  std::string status{};                     // its words: "pulling manifest"
+  std::string digest{};                     // of the part that is fetched now; empty: none is
+  std::optional<std::int64_t> completed{};  // bytes of that part
+  std::optional<std::int64_t> total{};
+};
+
+// Has the server fetch `options.model`, unless it has it. Blocks, for as long as that takes, and
+// calls `progress` on this thread; what was fetched before a stop is kept by the server. Throws
+// Error: Errc::not_found if there is no such model, cancelled.
+void pull_ollama_model(const BackendOptions& options, std::shared_ptr<Network> network,
+                       const std::function<void(const PullProgress&)>& progress = {},
+                       std::stop_token stop = {});
 
 }  // namespace mellea

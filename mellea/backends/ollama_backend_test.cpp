@@ -192,6 +192,19 @@ TEST_F(OllamaBackend, CallsOfTwoRepliesHaveIdsOfTheirOwn) {
   EXPECT_NE(first[0].id, second[0].id);
 }
 
+TEST_F(OllamaBackend, EmbedsEachPrompt) {
+  serve({Script::answer(200, R"({"model":"e","embeddings":[[1],[2]],"prompt_eval_count":4})"),
+         Script::answer(200, R"({"embeddings":[[1]]})")});
+  const Request asked{.kind = Request::Kind::embedding, .model = "e", .prompts = {"a", "b"}};
+  const Read both = read(*backend_->start(asked, {}));
+  EXPECT_EQ(both.what(), "");
+  ASSERT_EQ(both.reply.embeddings.size(), 2U);
+  EXPECT_EQ(both.reply.embeddings[1].values, std::vector<float>{2});
+  EXPECT_EQ(both.reply.usage, Usage{.input_tokens = 4});
+  EXPECT_EQ(server_->requests().at(0).path, "/api/embed");
+  EXPECT_EQ(read(*backend_->start(asked, {})).outcome(), "parse_error");
+}
+
 TEST_F(OllamaBackend, TellsWhichModelsTheServerHas) {
   serve({Script::answer(200, R"({"models":[{"name":"granite4:micro","model":"granite4:micro"},)"
                              R"({"name":"llama3.2:3b"}]})")});
@@ -209,6 +222,82 @@ TEST_F(OllamaBackend, AServerThatIsNotThereCanBeStarted) {
   const Read all = read(*backend_->start(request, {}));
   EXPECT_EQ(all.outcome(), "transport_error");
   EXPECT_EQ(all.what(), "ollama: connect to " + where + ": refused: is it running? (ollama serve)");
+}
+
+class OllamaPull : public OllamaBackend {
+ protected:
+  // Pulls that model; what was told on the way, one line each, and the error.
+  std::string pull(std::string model, std::stop_token stop = {}) {
+    std::string told;
+    const auto number = [](const std::optional<std::int64_t>& bytes) {
+      return bytes ? ' ' + std::to_string(*bytes) : " -";
+    };
+    try {
+      pull_ollama_model(
+          {.model = std::move(model), .base_url = server_->url()}, network_,
+          [&](const PullProgress& at) {
+            told += at.status + '|' + at.digest + number(at.completed) + number(at.total) + '\n';
+          },
+          std::move(stop));
+    } catch (const Error& error) {
+      told += std::string(to_string(error.code())) + ' ' + error.what();
+    }
+    return told;
+  }
+
+  Script tags_ = Script::answer(200, R"({"models":[{"name":"here:latest"},{"name":"r/two:3b"}]})");
+};
+
+TEST_F(OllamaPull, TellsHowFarItIs) {
+  serve({tags_, stream_of("{\"status\":\"pulling manifest\"}\n"
+                          "{\"status\":\"pulling aa\",\"digest\":\"sha256:aa\",\"total\":9}\n"
+                          "{\"status\":\"pulling aa\",\"digest\":\"sha256:aa\",\"total\":9,"
+                          "\"completed\":9}\n"
+                          "{\"status\":\"success\"}\n")});
+  EXPECT_EQ(pull("there"),
+            "pulling manifest| - -\n"
+            "pulling aa|sha256:aa - 9\n"
+            "pulling aa|sha256:aa 9 9\n"
+            "success| - -\n");
+  const ReceivedRequest sent = server_->requests().at(1);
+  EXPECT_EQ(sent.path, "/api/pull");
+  EXPECT_EQ(sent.body, R"({"model":"there:latest"})");
+}
+
+TEST_F(OllamaPull, WhatIsThereIsNotFetched) {
+  serve({tags_});
+  for (const char* model : {"here", "here:latest", "r/two:3b"}) EXPECT_EQ(pull(model), "") << model;
+  EXPECT_EQ(server_->requests().size(), 3U);
+  EXPECT_EQ(pull(""), "invalid_request ollama: no model given to pull");
+}
+
+TEST_F(OllamaPull, AModelThatNobodyHasIsNotFound) {
+  serve({tags_, stream_of("{\"status\":\"pulling manifest\"}\n"
+                          "{\"error\":\"pull model manifest: file does not exist\"}\n")});
+  EXPECT_EQ(pull("h:1"),
+            "pulling manifest| - -\nnot_found ollama: POST " + server_->url("/api/pull") +
+                ": the server gave up: not_found: \"pull model manifest: file does not exist\": "
+                "check the model's name and the base URL");
+}
+
+TEST_F(OllamaPull, WithoutItsEndItIsNoModel) {
+  const std::string begun = "{\"status\":\"pulling manifest\"}\n";
+  serve({tags_, stream_of(begun), tags_, stream_of(begun + "{\"status\":\"succ"), tags_,
+         stream_of("[]\n")});
+  const std::string lost = "pulling manifest| - -\ntransport_error ";
+  EXPECT_TRUE(pull("m").starts_with(lost));
+  EXPECT_TRUE(pull("m").starts_with(lost));
+  EXPECT_TRUE(pull("m").starts_with("parse_error "));
+}
+
+TEST_F(OllamaPull, AStopRequestEndsIt) {
+  serve({tags_, Script::stream().chunk("{\"status\":\"pulling manifest\"}\n").hang()});
+  std::stop_source source;
+  std::jthread stopper([&] {
+    if (server_->wait_for_requests(2)) source.request_stop();
+  });
+  EXPECT_NE(pull("m", source.get_token()).find("cancelled"), std::string::npos);
+  EXPECT_TRUE(server_->wait_for_close(1));
 }
 
 TEST(OllamaUrl, FollowsTheRulesOfOllamaHost) {

@@ -16,8 +16,11 @@ struct Recording {
   std::string body{};
 };
 
-// Those of chats and generations; none if the folder is missing.
-std::vector<Recording> recordings() {
+bool of_texts(std::string_view path) { return path == "/api/chat" || path == "/api/generate"; }
+bool of_embeddings(std::string_view path) { return path.starts_with("/api/embed"); }
+
+// Those whose path is wanted; none if the folder is missing.
+std::vector<Recording> recordings(bool (*wanted)(std::string_view path)) {
   std::vector<Recording> all;
   std::error_code none;
   for (const auto& entry : std::filesystem::directory_iterator(MELLEA_RECORDINGS, none)) {
@@ -25,7 +28,7 @@ std::vector<Recording> recordings() {
     std::ifstream file(entry.path());
     const nlohmann::json recording = nlohmann::json::parse(file);
     const std::string path = recording["request"]["path"];
-    if (path != "/api/chat" && path != "/api/generate") continue;
+    if (!wanted(path)) continue;
     const nlohmann::json& response = recording["response"];
     all.push_back({.name = entry.path().filename(), .body = response["body"]});
   }
@@ -65,7 +68,7 @@ class OllamaRecordings : public testing::Test {
     if (all_.empty()) GTEST_SKIP() << "no recordings in " << MELLEA_RECORDINGS;
   }
 
-  const std::vector<Recording> all_ = recordings();
+  const std::vector<Recording> all_ = recordings(of_texts);
 };
 
 TEST_F(OllamaRecordings, SayWhatTheirLinesSay) {
@@ -82,6 +85,8 @@ TEST_F(OllamaRecordings, SayWhatTheirLinesSay) {
     EXPECT_EQ(usage.output_tokens, told.last["eval_count"].get<std::int64_t>()) << recording.name;
     EXPECT_EQ(usage.input_tokens.has_value(), told.last.contains("prompt_eval_count"))
         << recording.name;
+    EXPECT_EQ(usage.input_tokens.value_or(0), told.last.value("prompt_eval_count", 0));
+    EXPECT_EQ(usage, checked(usage)) << recording.name;
   }
 }
 
@@ -113,6 +118,23 @@ TEST_F(OllamaRecordings, LostAtAnyByteNeverPassForWhole) {
       ASSERT_TRUE(decoded.error) << recording.name << " at " << at;
       ASSERT_TRUE(all.starts_with(decoded.reply.text)) << recording.name << " at " << at;
     }
+  }
+}
+
+TEST(OllamaEmbeddingRecordings, DecodeTheSameByteByByte) {
+  const std::vector<Recording> all = recordings(of_embeddings);
+  if (all.empty()) GTEST_SKIP() << "no recordings in " << MELLEA_RECORDINGS;
+  for (const Recording& recording : all) {
+    const auto decoded = [&](std::size_t size) {
+      const auto names = std::make_shared<const RequestNames>();
+      return decode(*make_ollama_embeddings_decoder(names, 1), cut(recording.body, size), kJson);
+    };
+    const Decoded whole = decoded(recording.body.size());
+    EXPECT_EQ(describe(whole), describe(decoded(1))) << recording.name;
+    ASSERT_EQ(whole.reply.embeddings.size(), 1U) << recording.name;
+    EXPECT_EQ(whole.reply.embeddings[0].values,
+              nlohmann::json::parse(recording.body)["embedding"].get<std::vector<float>>());
+    EXPECT_FALSE(whole.reply.usage) << "it tells none";
   }
 }
 

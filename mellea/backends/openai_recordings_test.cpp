@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
 
 #include "mellea/backends/decode_for_test.h"
 
@@ -70,6 +72,48 @@ TEST_F(OpenAiRecordings, DecodeWithoutAnError) {
   }
 }
 
+// What a body says of its tokens last, read by another JSON library; null if it says nothing.
+nlohmann::json usage_in(const std::string& body) {
+  nlohmann::json usage;
+  const auto look = [&usage](const std::string& text) {
+    const nlohmann::json told = nlohmann::json::parse(text, nullptr, false);
+    if (!told.is_object()) return;
+    for (const char* place : {"/usage", "/x_groq/usage"})
+      if (const nlohmann::json::json_pointer at(place); told.contains(at) && told[at].is_object())
+        usage = told[at];
+  };
+  look(body);
+  std::istringstream lines(body);
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with("data: {")) look(line.substr(6));
+  return usage;
+}
+
+TEST_F(OpenAiRecordings, TellTheUsageThatTheyTellAndNoneThatCannotBe) {
+  for (const Recording& recording : all_) {
+    if (recording.status != 200) continue;
+    const Decoded decoded = decode(recording.body, recording.content_type);
+    const nlohmann::json told = usage_in(recording.body);
+    ASSERT_EQ(decoded.reply.usage.has_value(), !told.is_null()) << recording.name;
+    for (const Chunk& chunk : decoded.chunks)
+      EXPECT_FALSE(std::holds_alternative<Notice>(chunk.what)) << recording.name;
+    if (!decoded.reply.usage) continue;
+    const auto count = [&told](const char* place) -> std::optional<std::int64_t> {
+      const nlohmann::json::json_pointer at(place);
+      if (!told.contains(at) || !told[at].is_number()) return {};
+      return told[at].get<std::int64_t>();
+    };
+    EXPECT_EQ(*decoded.reply.usage,
+              (Usage{.input_tokens = count("/prompt_tokens"),
+                     .output_tokens = count("/completion_tokens"),
+                     .total_tokens = count("/total_tokens"),
+                     .cache_read_tokens = count("/prompt_tokens_details/cached_tokens"),
+                     .reasoning_tokens = count("/completion_tokens_details/reasoning_tokens")}))
+        << recording.name;
+    EXPECT_EQ(*decoded.reply.usage, checked(*decoded.reply.usage)) << recording.name;
+  }
+}
+
 TEST_F(OpenAiRecordings, DecodeTheSameByteByByte) {
   for (const Recording& recording : all_)
     EXPECT_EQ(describe(decode(recording.body, recording.content_type)),
@@ -125,7 +169,10 @@ TEST(OpenAiEmbeddingRecordings, DecodeTheSameByteByByte) {
     EXPECT_EQ(describe(whole), describe(decoded(1))) << recording.name;
     ASSERT_EQ(whole.reply.embeddings.size(), recording.inputs) << recording.name;
     EXPECT_GE(whole.reply.embeddings[0].values.size(), 512U) << recording.name;
-    EXPECT_TRUE(whole.reply.usage && whole.reply.usage->input_tokens) << recording.name;
+    const nlohmann::json usage = nlohmann::json::parse(recording.body)["usage"];
+    EXPECT_EQ(whole.reply.usage, (Usage{.input_tokens = usage["prompt_tokens"],
+                                        .total_tokens = usage["total_tokens"]}))
+        << recording.name;
   }
 }
 

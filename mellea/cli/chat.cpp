@@ -14,6 +14,7 @@
 #include "mellea/cli/input.h"
 #include "mellea/cli/interrupts.h"
 #include "mellea/cli/progress_plugin.h"
+#include "mellea/cli/pull.h"
 #include "mellea/core/text.h"
 #include "mellea/runtime/runtime.h"
 
@@ -198,6 +199,15 @@ int chat(const ChatArguments& arguments, Console& console, const Environment& en
   const std::optional<Message> message = question(arguments);
 
   Interrupts interrupts;
+  if (arguments.pull) {
+    try {
+      pull(backend, console, interrupts.token());
+    } catch (const Error& error) {
+      if (const int signal = interrupts.caught(); signal != 0) return ended_by(signal);
+      console.fail(error.what());
+      return kFailed;
+    }
+  }
   telemetry::Config config = config_from(environment, console);
   add_exporters(config, arguments.trace, console);
   Telemetry telemetry = make_telemetry(std::move(config));

@@ -23,6 +23,7 @@ struct ChatArguments {
   std::string schema{};
   std::vector<std::string> images{};
   bool json = false;
+  bool pull = false;
   TraceArguments trace{};
   std::optional<std::string> prompt{};
 };

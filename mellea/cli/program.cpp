@@ -124,6 +124,8 @@ void describe(CLI::App& app, Typed& typed) {
   chat.footer(kChatNotes);
   chat.add_option("PROMPT", typed.chat.prompt, "what to say");
   add_model_flags(chat, typed.chat.model);
+  chat.add_flag("--pull", typed.chat.pull, "have Ollama fetch the model first, if it lacks it")
+      ->group("Which model (flags win over the environment)");
   add_call_flags(chat, typed);
   add_trace_flags(chat, typed.chat.trace);
 

@@ -208,6 +208,38 @@ TEST(Program, WithoutABackendAndAnOllamaNothingIsSent) {
   EXPECT_NE(ended.err.find("(ollama serve)"), std::string::npos) << ended.err;
 }
 
+TEST(Program, PullsAModelThatOllamaLacks) {
+  LoopbackServer server([](const ReceivedRequest& request) {
+    if (request.path == "/api/tags")
+      return Script::answer(200, R"({"models":[{"name":"b:latest"}]})");
+    if (request.path == "/api/chat")
+      return Script::answer(200, R"({"message":{"content":"Hi"},"done":true})");
+    std::string lines = "{\"status\":\"pulling manifest\"}\n";
+    for (int done = 0; done <= 2'000; done += 50)
+      lines += R"({"status":"pulling aa","digest":"sha256:aa","total":2000000000,"completed":)" +
+               std::to_string(done) + "000000}\n";
+    const bool is_there = request.body.find("nobody") == std::string::npos;
+    return Script::stream()
+        .chunk(is_there ? lines + "{\"status\":\"success\"}\n"
+                        : R"({"error":"pull model manifest: file does not exist"})")
+        .end();
+  });
+  const auto chat = [&](const std::string& model) {
+    return run({"chat", "--backend", "ollama", "--model", model, "--pull", "Hi"},
+               {{"OLLAMA_HOST", host_of(server)}});
+  };
+  const Ended pulled = chat("m");
+  EXPECT_EQ(pulled.code, 0);
+  EXPECT_EQ(pulled.out, "Hi\n");
+  EXPECT_EQ(lines_in(pulled.err), 13) << pulled.err;
+  EXPECT_NE(pulled.err.find("mellea: ollama: pulling aa: 10% of 2000 MB\n"), std::string::npos);
+  EXPECT_EQ(chat("b").err, "");
+  const Ended missing = chat("nobody");
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_NE(missing.err.find("file does not exist"), std::string::npos) << missing.err;
+  EXPECT_EQ(run({"chat", "--backend", "scripted", "--pull", "Hi"}).code, 2);
+}
+
 // --- Answers -----------------------------------------------------------------------------------
 
 TEST(Chat, PrintsTheAnswerAndNothingElse) {

@@ -1,6 +1,7 @@
 #include "mellea/core/reply.h"
 
 #include <cstddef>
+#include <nlohmann/json.hpp>
 #include <type_traits>
 #include <utility>
 
@@ -26,6 +27,16 @@ void add_tool_call(std::vector<ToolCall>& calls, const ToolCallPart& part) {
   if (!part.id.empty()) call.id = part.id;
   if (!part.name.empty()) call.name = part.name;
   call.arguments += part.arguments;
+}
+
+void add_metadata(Json& metadata, const Json& told) {
+  if (!metadata || !metadata->is_object() || !told->is_object()) {
+    metadata = told;
+    return;
+  }
+  nlohmann::json both = *metadata;
+  both.update(*told);
+  metadata = Json(std::move(both));
 }
 
 // A Reply and a Choice have the same names for what a choice says.
@@ -100,7 +111,7 @@ void add(Reply& reply, const Chunk& chunk) {
     if (!info->service_tier.empty()) reply.response.service_tier = info->service_tier;
     if (!info->system_fingerprint.empty())
       reply.response.system_fingerprint = info->system_fingerprint;
-    if (info->metadata) reply.response.metadata = info->metadata;
+    if (info->metadata) add_metadata(reply.response.metadata, info->metadata);
   } else if (const auto* finish = std::get_if<Finish>(&chunk.what)) {
     reply.finish_reasons.push_back(finish->reason);
     if (chunk.index > 0) {
