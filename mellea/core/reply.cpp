@@ -1,6 +1,7 @@
 #include "mellea/core/reply.h"
 
 #include <cstddef>
+#include <nlohmann/json.hpp>
 #include <type_traits>
 #include <utility>
 
@@ -41,6 +42,18 @@ void add_said(Answer& answer, const Chunk& chunk) {
     add_tool_call(answer.tool_calls, *part);
   else if (const auto* logprobs = std::get_if<Logprobs>(&chunk.what))
     answer.logprobs.insert(answer.logprobs.end(), logprobs->tokens.begin(), logprobs->tokens.end());
+}
+
+// What is told in pieces: of the head of an answer, then of its body.
+void add_metadata(Json& known, const Json& told) {
+  if (!told) return;
+  if (!known || !known->is_object() || !told->is_object()) {
+    known = told;
+    return;
+  }
+  nlohmann::json all = *known;
+  all.update(*told);
+  known = Json(std::move(all));
 }
 
 }  // namespace
@@ -100,7 +113,7 @@ void add(Reply& reply, const Chunk& chunk) {
     if (!info->service_tier.empty()) reply.response.service_tier = info->service_tier;
     if (!info->system_fingerprint.empty())
       reply.response.system_fingerprint = info->system_fingerprint;
-    if (info->metadata) reply.response.metadata = info->metadata;
+    add_metadata(reply.response.metadata, info->metadata);
   } else if (const auto* finish = std::get_if<Finish>(&chunk.what)) {
     reply.finish_reasons.push_back(finish->reason);
     if (chunk.index > 0) {
