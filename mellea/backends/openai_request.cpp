@@ -179,6 +179,8 @@ class RequestWriter {
     if (!options_.parallel_tool_calls) return;
     if (tools.empty())
       ignored("parallel_tool_calls", "there are no tools");
+    else if (dialect_.tgi)
+      ignored("parallel_tool_calls", kNotTgi);
     else if (member("parallel_tool_calls"))
       json_.boolean(*options_.parallel_tool_calls);
   }
@@ -206,6 +208,11 @@ class RequestWriter {
   void format() {
     if (!request_.format || !member("response_format")) return;
     const Format& format = *request_.format;
+    if (dialect_.tgi) {
+      json_.begin_object().key("type").text("json").key("value");
+      json_.raw(format.schema ? format.schema.text() : R"({"type":"object"})").end_object();
+      return;
+    }
     json_.begin_object().key("type");
     if (!format.schema) {
       json_.text("json_object").end_object();
@@ -225,32 +232,44 @@ class RequestWriter {
   // The options that completions know too.
   void sampling() {
     number("temperature", options_.temperature);
-    number("top_p", options_.top_p);
-    own_only("top_k", options_.top_k);
-    own_only("min_p", options_.min_p);
+    if (!dialect_.tgi || !options_.top_p || *options_.top_p != 1)  // all of it: an error there
+      number("top_p", options_.top_p);
+    others_only("top_k", options_.top_k);
+    others_only("min_p", options_.min_p);
     number("frequency_penalty", options_.frequency_penalty);
     number("presence_penalty", options_.presence_penalty);
     number("seed", options_.seed);
-    number("n", options_.choices);
+    choices();
     if (options_.stop && member("stop")) {
       json_.begin_array();
       for (const std::string& stop : *options_.stop)
         json_.text(checks_.text(stop, {"option stop"}));
       json_.end_array();
     }
-    text("user", options_.user);
+    unless_tgi("user", options_.user);
+  }
+
+  void choices() {
+    if (dialect_.tgi && options_.choices && *options_.choices != 1)
+      ignored("choices", "TGI gives one answer to a chat");
+    else
+      number("n", options_.choices);
   }
 
   void chat_options() {
     number(dialect_.own_service ? "max_completion_tokens" : "max_tokens", options_.max_tokens);
     if (options_.logprobs && member("logprobs")) json_.boolean(*options_.logprobs);
     number("top_logprobs", options_.top_logprobs);
-    text("service_tier", options_.service_tier);
+    unless_tgi("service_tier", options_.service_tier);
   }
 
   // "on" and "off" are a switch of the chat template; OpenAI's own service has levels only.
   void think() {
     if (!options_.think) return;
+    if (dialect_.tgi) {
+      ignored("think", kNotTgi);
+      return;
+    }
     const std::string& think = *options_.think;
     const bool is_switch = think == "on" || think == "off";
     const bool has_effort = dialect_.own_service || think != "off";
@@ -285,13 +304,22 @@ class RequestWriter {
     if (option && member(name)) json_.text(checks_.text(*option, {"option", 0, name}));
   }
 
-  // An option that only servers other than OpenAI's own know.
+  // An option that neither OpenAI's own service nor TGI knows.
   template <class T>
-  void own_only(std::string_view name, const Option<T>& option) {
+  void others_only(std::string_view name, const Option<T>& option) {
     if (option && dialect_.own_service)
       ignored(name, "OpenAI's own service does not know it");
+    else if (option && dialect_.tgi)
+      ignored(name, kNotTgi);
     else
       number(name, option);
+  }
+
+  void unless_tgi(std::string_view name, const Option<std::string>& option) {
+    if (option && dialect_.tgi)
+      ignored(name, kNotTgi);
+    else
+      text(name, option);
   }
 
   WrittenRequest finish(std::string_view path) && {
@@ -308,6 +336,7 @@ class RequestWriter {
     return {path, std::move(json_).take(), std::move(notices_)};
   }
 
+  static constexpr const char* kNotTgi = "chats of TGI do not know it";
   static constexpr const char* kKwargs = "chat_template_kwargs";
 
   const RequestChecks checks_;

@@ -10,9 +10,11 @@ namespace mellea {
 // Servers that speak the protocol differ in what they take. OpenAI's own service, and Azure's copy
 // of it, want max_completion_tokens, schemas in which every object lists all its members as
 // required and allows no others, and know no top_k, min_p or chat_template_kwargs. Others (vLLM,
-// TGI, llama-server) know max_tokens, and take those.
+// llama-server) know max_tokens, and take those. A Text Generation Inference server knows
+// max_tokens too, a schema by another form, and of the rest little.
 struct OpenAiDialect {
   bool own_service = false;
+  bool tgi = false;
 
   static OpenAiDialect of_host(std::string_view host) noexcept;
 };
