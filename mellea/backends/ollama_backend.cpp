@@ -14,12 +14,6 @@ namespace {
 
 constexpr std::string_view kDefaultPort = ":11434";
 
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == text.npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
 // "host", "host:port", ":port", "::1", "[::1]:port", each perhaps after "user:password@", with both
 // host and port.
 std::string whole_authority(std::string_view authority) {

@@ -94,7 +94,13 @@ std::string shown(const json& value) {
   return one_line(value.dump(-1, ' ', false, json::error_handler_t::replace), 60);
 }
 
-std::string shown(double number) { return json(number).dump(); }
+// A whole number without a point, as people write it.
+std::string shown(double number) {
+  constexpr double kExact = 1e15;
+  if (std::abs(number) < kExact && number == std::trunc(number))
+    return std::to_string(static_cast<std::int64_t>(number));
+  return json(number).dump();
+}
 
 template <class List, class Show>
 std::string listed(const List& list, const Show& show) {

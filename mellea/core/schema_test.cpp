@@ -42,7 +42,7 @@ TEST(Schema, NamesThePathOfWhatIsWrong) {
                        "properties":{"minutes":{"type":"integer","minimum":0}}}}})";
   EXPECT_EQ(problems(kRecipe, R"({"title":"Soup","steps":[{"minutes":5}]})"), "");
   EXPECT_EQ(problems(kRecipe, R"({"title":"","steps":[{"minutes":5},{"minutes":-1},{}],"x y":1})"),
-            "steps[1].minutes must be at least 0.0, and is -1\n"
+            "steps[1].minutes must be at least 0, and is -1\n"
             "steps[2].minutes is missing\n"
             "title must have at least 1 character, and has 0\n"
             "[\"x y\"] is not known\n");
@@ -57,7 +57,7 @@ TEST(Schema, SaysWhatAValueMayBe) {
             "the value must be a string, null, and is an integer\n");
   EXPECT_EQ(problems(R"({"anyOf":[{"type":"string"},{"minimum":3}]})", "1"),
             "the value is none of the things that it may be: the value must be a string, and is an "
-            "integer, the value must be at least 3.0, and is 1\n");
+            "integer, the value must be at least 3, and is 1\n");
   EXPECT_EQ(problems(R"({"oneOf":[{"minimum":1},{"minimum":3}]})", "4"),
             "the value is more than one of the things of which it must be one\n");
 }

@@ -19,6 +19,9 @@ std::string_view first_code_points(std::string_view text, std::size_t count) noe
 // One line of at most `count` code points, valid UTF-8, control characters as spaces: for messages.
 std::string one_line(std::string_view text, std::size_t count = 200);
 
+// Without the blanks at its ends.
+std::string_view trimmed(std::string_view text) noexcept;
+
 // The one of `known` that `word` was probably meant to be; empty if none is near.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> known);
 

@@ -25,15 +25,29 @@ constexpr std::tuple kRows{
                         "model options trace"},
     Row<SessionPostInit>{Kind::session, Place::between, "opening"},
     Row<SessionReset>{Kind::session, Place::between, "scope previous"},
+    Row<ContextCompacted>{Kind::session, Place::between, "scope how before after"},
     Row<SessionCleanup>{Kind::session, Place::closing, "opening ending context interactions"},
 
-    Row<ComponentPreExecute>{
-        Kind::action, Place::opening,
-        "scope at component action context conversation options format tools trace stopped",
-        "options format tools trace"},
+    Row<AgentStart>{Kind::agent, Place::opening,
+                    "scope at agent goal tools conversation max_steps trace stopped",
+                    "max_steps trace"},
+    Row<AgentEnd>{Kind::agent, Place::closing, "opening ending steps answer"},
+
+    Row<ComponentPreExecute>{Kind::action, Place::opening,
+                             "scope at component action context conversation prompt options format "
+                             "tools requirements strategy trace stopped",
+                             "options format tools requirements strategy trace"},
     Row<ComponentPostSuccess>{Kind::action, Place::closing,
-                              "opening ending reply generations context"},
+                              "opening ending reply generations attempts chosen context"},
     Row<ComponentPostError>{Kind::action, Place::closing, "opening ending context"},
+
+    Row<SamplingLoopStart>{Kind::sampling, Place::opening,
+                           "scope at strategy component action context requirements "
+                           "budget trace stopped",
+                           "requirements budget trace"},
+    Row<SamplingIteration>{Kind::sampling, Place::between, "scope strategy attempt"},
+    Row<SamplingRepair>{Kind::sampling, Place::between, "scope strategy repair_type failed next"},
+    Row<SamplingLoopEnd>{Kind::sampling, Place::closing, "opening ending attempts chosen success"},
 
     Row<GenerationPreCall>{Kind::generation, Place::opening,
                            "scope at target request headers trace stopped",
@@ -51,6 +65,24 @@ constexpr std::tuple kRows{
     Row<GenerationBatchPostCall>{Kind::batch, Place::closing,
                                  "opening ending replies usage effort stopped"},
     Row<GenerationBatchError>{Kind::batch, Place::closing, "opening ending replies usage effort"},
+
+    Row<ValidationPreCheck>{Kind::validation, Place::opening,
+                            "scope at evaluated reply context requirements options trace stopped",
+                            "requirements options trace"},
+    Row<ValidationPostCheck>{Kind::validation, Place::closing, "opening ending checks stopped",
+                             "checks"},
+
+    Row<ToolPreInvoke>{Kind::tool, Place::opening,
+                       "scope at tool control_flow asked_by conversation call trace stopped",
+                       "call trace"},
+    Row<ToolPostInvoke>{Kind::tool, Place::closing, "opening ending took output stopped", "output"},
+
+    Row<StreamingStart>{Kind::stream, Place::opening,
+                        "scope at chunking component conversation requirements trace stopped",
+                        "requirements trace"},
+    Row<StreamingEvent>{Kind::stream, Place::between, "scope at what"},
+    Row<StreamingEnd>{Kind::stream, Place::closing,
+                      "opening ending success failures length target"},
 };
 static_assert(std::tuple_size_v<decltype(kRows)> == kEventCount);
 

@@ -6,15 +6,22 @@
 #include <type_traits>
 
 #include "mellea/hooks/generation_events.h"
+#include "mellea/hooks/sampling_events.h"
 #include "mellea/hooks/session_events.h"
+#include "mellea/hooks/streaming_events.h"
+#include "mellea/hooks/tool_events.h"
 
 namespace mellea {
 
-using Events = std::tuple<CallBegin, UserCodeBegin, Diagnostic, SessionPreInit, SessionPostInit,
-                          SessionReset, SessionCleanup, ComponentPreExecute, ComponentPostSuccess,
-                          ComponentPostError, GenerationPreCall, GenerationEvent, GenerationRetry,
-                          GenerationPostCall, GenerationError, GenerationParseError,
-                          GenerationBatchPreCall, GenerationBatchPostCall, GenerationBatchError>;
+using Events =
+    std::tuple<CallBegin, UserCodeBegin, Diagnostic, SessionPreInit, SessionPostInit, SessionReset,
+               ContextCompacted, SessionCleanup, AgentStart, AgentEnd, ComponentPreExecute,
+               ComponentPostSuccess, ComponentPostError, SamplingLoopStart, SamplingIteration,
+               SamplingRepair, SamplingLoopEnd, GenerationPreCall, GenerationEvent, GenerationRetry,
+               GenerationPostCall, GenerationError, GenerationParseError, GenerationBatchPreCall,
+               GenerationBatchPostCall, GenerationBatchError, ValidationPreCheck,
+               ValidationPostCheck, ToolPreInvoke, ToolPostInvoke, StreamingStart, StreamingEvent,
+               StreamingEnd>;
 
 template <class E, class List>
 inline constexpr bool is_listed = false;

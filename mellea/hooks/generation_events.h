@@ -6,6 +6,7 @@
 #include "mellea/core/chat.h"
 #include "mellea/core/cow.h"
 #include "mellea/core/endpoint.h"
+#include "mellea/core/prompt.h"
 #include "mellea/hooks/event.h"
 
 namespace mellea {
@@ -17,6 +18,7 @@ struct Target {
   std::string_view component{};                       // class name of what is said; static lifetime
   std::shared_ptr<const std::string> conversation{};  // its id; null outside of one
   std::size_t context_size = 0;                       // turns that went along
+  std::shared_ptr<const Prompt> prompt{};             // null: made from no template
 };
 
 // The request is about to be sent; handlers see what will be sent, all of it.

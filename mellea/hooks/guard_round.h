@@ -17,7 +17,7 @@
 namespace mellea {
 
 // What became of a call of a handler that may stop an operation.
-struct Answer {
+struct HandlerAnswer {
   std::shared_ptr<const Block> block{};  // null: the operation goes on
   std::optional<std::string> failure{};  // what the handler threw, though the operation goes on
 };
@@ -30,16 +30,16 @@ class GuardRound {
   std::stop_token token(std::size_t guard) const { return stops_[guard].get_token(); }
   void ask_to_stop(std::size_t guard) { stops_[guard].request_stop(); }
 
-  void put(std::size_t guard, Answer answer);
+  void put(std::size_t guard, HandlerAnswer answer);
 
   // The next guard to have answered, and its answer; nothing if none has by `until`.
-  std::optional<std::pair<std::size_t, Answer>> take(Instant until);
+  std::optional<std::pair<std::size_t, HandlerAnswer>> take(Instant until);
 
  private:
   std::vector<std::stop_source> stops_;  // one a guard
   std::mutex mutex_;
   std::condition_variable answered_;
-  std::vector<std::pair<std::size_t, Answer>> answers_;  // not taken yet; guarded by mutex_
+  std::vector<std::pair<std::size_t, HandlerAnswer>> answers_;  // not taken yet; guarded by mutex_
 };
 
 }  // namespace mellea

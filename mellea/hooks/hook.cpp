@@ -133,7 +133,7 @@ std::shared_ptr<const Block> block_by(const Plugin& plugin, Block block) {
 
 // Asks a handler that may stop the operation.
 template <class Function, class... Args>
-Answer ask(const Handler<Function>& handler, Args&&... args) {
+HandlerAnswer ask(const Handler<Function>& handler, Args&&... args) {
   try {
     const Verdict verdict = handler.call(std::forward<Args>(args)...);
     if (!verdict.block()) return {};
@@ -182,7 +182,7 @@ std::shared_ptr<const Block> intercept(const Handlers<Intercept<E>>& handlers, E
     std::optional<Memento<E>> before;
     if constexpr (ChangeableEvent<E>)
       if (handler->how.on_error == OnError::open) before.emplace(event);
-    const Answer answer = ask(*handler, event);
+    const HandlerAnswer answer = ask(*handler, event);
     if (stopwatch.over(handler->how.limit)) reporter.slow(*handler);
     if (answer.block) return answer.block;
     if (!answer.failure) continue;
@@ -255,7 +255,7 @@ class Guards {
 
   std::shared_ptr<const Block> ask_in_line(std::size_t guard) {
     Stopwatch stopwatch;
-    const Answer answer = ask(*handlers_[guard], event_, round_->token(guard));
+    const HandlerAnswer answer = ask(*handlers_[guard], event_, round_->token(guard));
     return stopwatch.over(handlers_[guard]->how.limit) ? late(guard) : heed(guard, answer);
   }
 
@@ -284,7 +284,7 @@ class Guards {
     return std::erase_if(asked_, [guard](const Asked& asked) { return asked.guard == guard; }) > 0;
   }
 
-  std::shared_ptr<const Block> heed(std::size_t guard, const Answer& answer) {
+  std::shared_ptr<const Block> heed(std::size_t guard, const HandlerAnswer& answer) {
     if (answer.failure) reporter_.failed(*handlers_[guard]->plugin, *answer.failure);
     return answer.block;
   }

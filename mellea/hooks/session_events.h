@@ -6,6 +6,8 @@
 #include "mellea/core/chat.h"
 #include "mellea/core/context.h"
 #include "mellea/core/cow.h"
+#include "mellea/core/prompt.h"
+#include "mellea/core/strategy.h"
 #include "mellea/hooks/event.h"
 
 namespace mellea {
@@ -39,6 +41,16 @@ struct SessionReset {
   const Context previous = Context::simple();
 };
 
+// What was said long ago was made shorter, or forgotten.
+struct ContextCompacted {
+  static constexpr std::string_view name = "context_compacted";
+  static constexpr Allows allows{};
+  const Scope scope{};           // of the session, or of the action that caused it
+  const std::string_view how{};  // "window", "tokens", "summary": static lifetime
+  const Context before = Context::simple();
+  const Context after = Context::simple();
+};
+
 struct SessionCleanup {
   static constexpr std::string_view name = "session_cleanup";
   static constexpr Allows allows{};
@@ -58,9 +70,12 @@ struct ComponentPreExecute {
   const std::shared_ptr<const Message> action{};            // what is to be said
   const Context context = Context::simple();                // what was said before
   const std::shared_ptr<const std::string> conversation{};  // its id; null outside of one
+  const std::shared_ptr<const Prompt> prompt{};             // null: made from no template
   Cow<ModelOptions> options{};
   std::optional<Format> format{};
   std::vector<ToolSpec> tools{};
+  Requirements requirements{};
+  std::optional<Strategy> strategy{};  // nothing: one answer, whatever it is
   TraceRef trace{};
   Stopped stopped{};
 };
@@ -71,9 +86,11 @@ struct ComponentPostSuccess {
   static constexpr Allows allows{};
   const std::shared_ptr<const ComponentPreExecute> opening{};
   const Ending ending{};
-  const std::shared_ptr<const Reply> reply{};  // null if nothing was said
-  const int generations = 0;                   // how many replies it took
-  const Context context = Context::simple();   // after this turn
+  const std::shared_ptr<const Reply> reply{};        // null if nothing was said
+  const int generations = 0;                         // how many replies it took
+  const std::shared_ptr<const Attempts> attempts{};  // of its strategy; null: there was none
+  const std::optional<std::size_t> chosen{};         // which of them is the answer
+  const Context context = Context::simple();         // after this turn
 };
 
 // It failed, or was blocked.

@@ -4,15 +4,10 @@
 #include <charconv>
 #include <string>
 
+#include "mellea/core/text.h"
+
 namespace mellea {
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const auto begin = text.find_first_not_of(kSpace);
-  if (begin == text.npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
 
 std::string lower(std::string_view name) {
   std::string out(name);

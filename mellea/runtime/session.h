@@ -8,6 +8,7 @@
 #include <stop_token>
 #include <string>
 
+#include "mellea/core/call.h"
 #include "mellea/core/chat.h"
 #include "mellea/core/context.h"
 #include "mellea/hooks/hook.h"
@@ -37,12 +38,6 @@ struct CallOptions {
 // How an asynchronous call gives what the blocking one returns or throws: one of the two is there.
 template <class T>
 using Completion = std::function<void(std::exception_ptr, std::optional<T>)>;
-
-// Given to tools, validators and callbacks: where they run. Session::within() puts a call below it.
-struct Call {
-  const Scope& scope;
-  std::stop_token stop;
-};
 
 // A handle; copies are the same session, which ends when end() is called or its last handle and the
 // last call in flight are gone. Any thread may call anything: each call reads the context it finds

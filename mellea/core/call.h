@@ -1,0 +1,17 @@
+// Where code of the user's runs.
+#pragma once
+
+#include <stop_token>
+
+#include "mellea/core/scope.h"
+
+namespace mellea {
+
+// Given to tools, checks and callbacks: which operation they are part of, and whether that is still
+// wanted. Session::within() puts a call below it. Valid until the function has returned.
+struct Call {
+  const Scope& scope;
+  std::stop_token stop;
+};
+
+}  // namespace mellea
