@@ -43,7 +43,7 @@ HttpProviderTraits traits(const BackendOptions& options, Server server) {
       .auth_hint = demands_token
                        ? "check HF_TOKEN: it needs the permission to call inference providers, and "
                          "access to the model"
-                       : "check the token",
+                       : "check the token (--api-key-env HF_TOKEN sends it there)",
       .start_hint = "text-generation-launcher --model-id MODEL",
       .models = {.list = "data", .name = "id"},
       .models_path = "/models",
