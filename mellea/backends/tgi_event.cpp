@@ -43,8 +43,8 @@ bool is_true(Value value) {
 }  // namespace
 
 void TgiEvent::clear() {
-  is_error = ends = false;
-  token.reset();
+  is_error = has_token = ends = false;
+  token = {};
   sequences.clear();
 }
 
@@ -52,9 +52,7 @@ const char* TgiEventReader::read(std::string_view json) {
   return reader_.read(json, [this](Object object) {
     event_.clear();
     own_ = {};
-    top_tokens_ = {};
     take(object);
-    if (event_.token) event_.token->top_tokens = top_tokens_;
     if (event_.ends) event_.sequences.insert(event_.sequences.begin(), own_);
   });
 }
@@ -66,7 +64,7 @@ void TgiEventReader::take(Object object) {
     if (key == "token" && is_object(value)) {
       token(value.get_object());
     } else if (key == "top_tokens") {
-      top_tokens_ = array_if_any(value);
+      event_.token.top_tokens = array_if_any(value);
     } else if (key == "generated_text" && !is_null(value)) {
       own_.text = text_of(value, "\"generated_text\" is not text");
       event_.ends = true;
@@ -79,7 +77,8 @@ void TgiEventReader::take(Object object) {
 }
 
 void TgiEventReader::token(Object object) {
-  TgiEvent::Token& token = event_.token.emplace();
+  TgiEvent::Token& token = event_.token;
+  event_.has_token = true;
   for (auto field : object) {
     const std::string_view key = field.unescaped_key();
     Value value = field.value();

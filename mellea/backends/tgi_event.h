@@ -32,7 +32,8 @@ struct TgiEvent {
   };
 
   bool is_error = false;
-  std::optional<Token> token{};
+  bool has_token = false;
+  Token token{};                      // if there is one
   bool ends = false;                  // the answer is whole; then there is a sequence
   std::vector<Sequence> sequences{};  // the best one first, if several were asked for
 
@@ -57,7 +58,6 @@ class TgiEventReader {
   JsonReader reader_;
   TgiEvent event_;
   TgiEvent::Sequence own_;
-  std::string_view top_tokens_;  // of the token
 };
 
 }  // namespace mellea

@@ -19,7 +19,7 @@ using nlohmann::json;
 constexpr std::size_t kMaxWhole = 64U << 20U;  // bytes of an answer that does not stream
 constexpr std::size_t kMaxDepth = 16;
 
-// Of the names of a list of tokens; an answer is not lost for what is wrong in it.
+// A list of tokens, empty if it is none: an answer is not lost for what is wrong in it.
 json array_of(std::string_view text) {
   if (text.empty() || nests_deeper_than(text, kMaxDepth)) return json::array();
   json array = json::parse(to_utf8(text), nullptr, /*allow_exceptions=*/false);
@@ -137,7 +137,7 @@ class TgiDecoder final : public ReplyDecoder {
              why + ": \"" + one_line(told, 80) + '"');
     const TgiEvent& event = reader_.event();
     if (event.is_error) throw stream_error(*names_, told, events_);
-    if (event.token) said(*event.token, at, out);
+    if (event.has_token) said(event.token, at, out);
     if (event.ends) end_well(event.sequences, at, out);
     if (!event.ends && form_ != Form::events) refuse("the answer has no \"generated_text\"");
     ++events_;
