@@ -108,7 +108,7 @@ class HuggingFaceBackend final : public Backend {
     options.base_url = join_url(options.base_url, "/v1");
     HttpProviderTraits its = traits(options, Server::openai);
     return make_openai_client(std::move(its), std::move(options), std::move(network),
-                              OpenAiDialect{.tgi = server == Server::texts});
+                              server == Server::texts ? OpenAiDialect::of_tgi() : OpenAiDialect());
   }
 
   std::unique_ptr<ReplyStream> complete(const Request& request, std::stop_token stop) const {

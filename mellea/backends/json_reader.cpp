@@ -76,6 +76,16 @@ std::optional<std::int64_t> count_of(JsonReader::Value value) {
   return number;
 }
 
+std::string_view raw_of(JsonReader::Value value) {
+  switch (value.type().value()) {
+    case json_type::object: return value.get_object().value().raw_json().value();
+    case json_type::array: return value.get_array().value().raw_json().value();
+    default: break;
+  }
+  const std::string_view token = value.raw_json_token();
+  return token.substr(0, token.find_last_not_of(" \t\r\n") + 1);
+}
+
 simdjson::ondemand::document JsonReader::document_of(std::string_view json) {
   constexpr std::size_t kPadding = simdjson::SIMDJSON_PADDING;
   if (padded_.size() < json.size() + kPadding)

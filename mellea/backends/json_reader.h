@@ -47,6 +47,8 @@ std::string_view text_of(JsonReader::Value value, const char* complaint);
 // For what is nice to know: anything but text is nothing.
 std::string_view text_if_any(JsonReader::Value value);
 std::optional<std::int64_t> count_of(JsonReader::Value value);
+// As it stands there; what nobody entered is not checked, and may be no JSON.
+std::string_view raw_of(JsonReader::Value value);
 
 // Servers that cut text by tokens cut surrogate pairs too.
 std::string with_whole_characters(std::string_view json);

@@ -47,6 +47,14 @@ void name_this_machine(std::string& url) {
 // go on there.
 std::string random_stem() { return "call_" + Id::random().text().substr(24) + '_'; }
 
+HttpProvider::MakeDecoder decoder_for(const Request& request) {
+  if (request.kind == Request::Kind::embedding)
+    return [prompts = request.prompts.size()](auto names) {
+      return make_ollama_embeddings_decoder(std::move(names), prompts);
+    };
+  return [](auto names) { return make_ollama_decoder(std::move(names), random_stem()); };
+}
+
 BackendOptions whole(BackendOptions options) {
   options.base_url = ollama_url(options.base_url);
   return options;
@@ -67,13 +75,11 @@ class OllamaBackend final : public Backend {
 
   std::unique_ptr<ReplyStream> start(Request request, std::stop_token stop) override {
     if (request.model.empty()) request.model = http_.options().model;
-    const auto make_decoder = [](std::shared_ptr<const RequestNames> names) {
-      return make_ollama_decoder(std::move(names), random_stem());
-    };
+    const bool streams = request.stream && request.kind != Request::Kind::embedding;
     return http_.send(request,
                       {.written = write_ollama_request(request),
-                       .accept = request.stream ? "application/x-ndjson" : "application/json",
-                       .make_decoder = make_decoder,
+                       .accept = streams ? "application/x-ndjson" : "application/json",
+                       .make_decoder = decoder_for(request),
                        .missing_hint = "ollama pull " + one_line(request.model, 100)},
                       std::move(stop));
   }

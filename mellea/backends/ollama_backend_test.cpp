@@ -192,6 +192,19 @@ TEST_F(OllamaBackend, CallsOfTwoRepliesHaveIdsOfTheirOwn) {
   EXPECT_NE(first[0].id, second[0].id);
 }
 
+TEST_F(OllamaBackend, EmbedsEachPrompt) {
+  serve({Script::answer(200, R"({"model":"e","embeddings":[[1],[2]],"prompt_eval_count":4})"),
+         Script::answer(200, R"({"embeddings":[[1]]})")});
+  const Request asked{.kind = Request::Kind::embedding, .model = "e", .prompts = {"a", "b"}};
+  const Read both = read(*backend_->start(asked, {}));
+  EXPECT_EQ(both.what(), "");
+  ASSERT_EQ(both.reply.embeddings.size(), 2U);
+  EXPECT_EQ(both.reply.embeddings[1].values, std::vector<float>{2});
+  EXPECT_EQ(both.reply.usage, Usage{.input_tokens = 4});
+  EXPECT_EQ(server_->requests().at(0).path, "/api/embed");
+  EXPECT_EQ(read(*backend_->start(asked, {})).outcome(), "parse_error");
+}
+
 TEST_F(OllamaBackend, TellsWhichModelsTheServerHas) {
   serve({Script::answer(200, R"({"models":[{"name":"granite4:micro","model":"granite4:micro"},)"
                              R"({"name":"llama3.2:3b"}]})")});

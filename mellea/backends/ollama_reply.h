@@ -1,6 +1,7 @@
 // What comes back from Ollama. Pure: no network.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -16,5 +17,10 @@ namespace mellea {
 // of the first line, durations in ns) is in ResponseInfo::metadata under Ollama's names.
 std::unique_ptr<ReplyDecoder> make_ollama_decoder(std::shared_ptr<const RequestNames> names,
                                                   std::string id_stem);
+
+// Reads an answer of /api/embed. Each vector is a chunk, at the index of its prompt; throws
+// parse_error where one of `prompts` is missing.
+std::unique_ptr<ReplyDecoder> make_ollama_embeddings_decoder(
+    std::shared_ptr<const RequestNames> names, std::size_t prompts);
 
 }  // namespace mellea

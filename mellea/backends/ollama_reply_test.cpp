@@ -228,5 +228,37 @@ TEST(OllamaDecoder, LostAtAnyByteItNeverPassesForWhole) {
   }
 }
 
+class OllamaEmbeddings : public testing::Test {
+ protected:
+  static Decoded decode(std::string_view body, std::size_t prompts) {
+    const auto names = std::make_shared<const RequestNames>(
+        RequestNames{.provider = "ollama", .request = "POST http://h/api/embed"});
+    return mellea::decode(*make_ollama_embeddings_decoder(names, prompts), cut(body, 7), kJson);
+  }
+};
+
+TEST_F(OllamaEmbeddings, AreInTheOrderOfTheirPrompts) {
+  EXPECT_EQ(describe(decode(R"({"model":"e","embeddings":[[1,0.25],[0.5,-2]],"total_duration":30,)"
+                            R"("load_duration":1,"prompt_eval_count":4})",
+                            2)),
+            "0: info  e   {\"load_duration\":1,\"total_duration\":30}\n"
+            "0: embedding 1.000000 0.250000\n1: embedding 0.500000 -2.000000\n"
+            "0: usage 4 - - - - -\nok ");
+  EXPECT_EQ(describe(decode(R"({"embedding":[1]})", 1)), "0: embedding 1.000000\nok ");
+}
+
+TEST_F(OllamaEmbeddings, ThatAreMissingOrTooManyAreAnError) {
+  for (const char* body :
+       {R"({"embeddings":[[1]]})", R"({"embeddings":[[1],[2],[3]]})", R"({"embeddings":[[1],[]]})",
+        R"({"embeddings":[[1],["x"]]})", R"({"embeddings":[1,2]})", R"({"embeddings":null})", "{}",
+        "", "nope", R"({"embeddings":[[1],[2]]} x)"})
+    EXPECT_EQ(decode(body, 2).outcome(), "parse_error") << body;
+}
+
+TEST_F(OllamaEmbeddings, AnErrorInAnAnswerIsNoEmbedding) {
+  const Decoded refused = decode(R"({"error":"the input length exceeds the context length"})", 1);
+  EXPECT_EQ(refused.outcome(), "context_length");
+}
+
 }  // namespace
 }  // namespace mellea

@@ -90,6 +90,19 @@ class RequestWriter {
     return std::move(*this).finish("/api/generate");
   }
 
+  WrittenRequest embedding() && {
+    if (request_.prompts.empty()) kChecks.refuse("no prompts");
+    json_.begin_object();
+    model();
+    if (member("input")) prompts();
+    number("num_ctx", options_.context_window);
+    for (const std::string_view name : names_of_set(options_))
+      if (name != "context_window") ignored(name, "embeddings have none");
+    if (!request_.tools.empty()) ignored("tools", "embeddings have none");
+    if (request_.format) ignored("format", "embeddings have none");
+    return std::move(*this).close("/api/embed");
+  }
+
  private:
   // Writes a key of the outermost object, unless `extra` has that key and so the last word.
   bool member(std::string_view name) {
@@ -123,6 +136,13 @@ class RequestWriter {
   void logprobs() {
     if (options_.logprobs && member("logprobs")) json_.boolean(*options_.logprobs);
     if (options_.top_logprobs && member("top_logprobs")) json_.number(*options_.top_logprobs);
+  }
+
+  void prompts() {
+    json_.begin_array();
+    for (std::size_t i = 0; i < request_.prompts.size(); ++i)
+      json_.text(kChecks.text(request_.prompts[i], {"prompt", i + 1}));
+    json_.end_array();
   }
 
   void messages() {
@@ -259,6 +279,7 @@ class RequestWriter {
     number("presence_penalty", options_.presence_penalty);
     number("seed", options_.seed);
     number("num_predict", options_.max_tokens);
+    number("num_ctx", options_.context_window);
     if (options_.stop && option("stop")) {
       options_json_.begin_array();
       for (const std::string& stop : *options_.stop)
@@ -302,6 +323,10 @@ class RequestWriter {
     think();
     if (member("stream")) json_.boolean(request_.stream);  // Ollama streams unless told not to
     sampling();
+    return std::move(*this).close(path);
+  }
+
+  WrittenRequest close(std::string_view path) && {
     extra();
     if (has_options_) json_.key("options").raw(std::move(options_json_.end_object()).take());
     json_.end_object();
@@ -327,7 +352,7 @@ WrittenRequest write_ollama_request(const Request& request) {
     case Request::Kind::completion: return RequestWriter(request).completion();
     case Request::Kind::embedding: break;
   }
-  kChecks.refuse("embeddings can't be asked for yet");
+  return RequestWriter(request).embedding();
 }
 
 }  // namespace mellea

@@ -5,12 +5,14 @@
 
 namespace mellea {
 
-// For /api/chat, or, of a completion with one prompt, for /api/generate without a template.
+// For /api/chat, /api/embed, or, of a completion with one prompt, for /api/generate without a
+// template.
 //
-// Options of ours stand under Ollama's names in "options", max_tokens as num_predict. Of `extra`,
-// members that Ollama knows as an option (num_ctx, num_gpu, repeat_penalty...) and those of a
-// member "options" go there too; all others (keep_alive, truncate...) into the outermost object.
-// `extra` wins. The level "minimal" of think is sent as "low", the least that Ollama has.
+// Options of ours stand under Ollama's names in "options": max_tokens as num_predict,
+// context_window as num_ctx (where nobody says it, a prompt over some 4,096 tokens is cut without a
+// word). Of `extra`, members that Ollama knows as an option (num_gpu, repeat_penalty...) and those
+// of a member "options" go there too; all others (keep_alive, truncate...) into the outermost
+// object. `extra` wins. The level "minimal" of think is sent as "low", the least that Ollama has.
 //
 // Throws Error (Errc::invalid_request) that names what can't be sent.
 WrittenRequest write_ollama_request(const Request& request);

@@ -78,6 +78,7 @@ TEST(OllamaRequest, HasEveryOptionUnderOllamasName) {
                   .frequency_penalty = -0.5,
                   .presence_penalty = 0.0,
                   .max_tokens = 64,
+                  .context_window = 8192,
                   .seed = -7,
                   .stop = std::vector<std::string>{"END", "\n"},
                   .choices = 1,
@@ -85,7 +86,7 @@ TEST(OllamaRequest, HasEveryOptionUnderOllamasName) {
                   .top_logprobs = 3}),
             R"(,"logprobs":true,"top_logprobs":3,"stream":false,"options":{"temperature":0.2,)"
             R"("top_p":1,"top_k":40,"min_p":0.05,"frequency_penalty":-0.5,"presence_penalty":0,)"
-            R"("seed":-7,"num_predict":64,"stop":["END","\n"]}})");
+            R"("seed":-7,"num_predict":64,"num_ctx":8192,"stop":["END","\n"]}})");
 }
 
 TEST(OllamaRequest, AnOptionThatIsOffIsNotSent) {
@@ -120,6 +121,8 @@ TEST(OllamaRequest, ExtraGoesWhereOllamaLooksForIt) {
   EXPECT_EQ(with_extra(R"({"num_ctx":8192,"keep_alive":"5m","mirostat":1,"truncate":false})"),
             R"(,"stream":false,"keep_alive":"5m","truncate":false,)"
             R"("options":{"mirostat":1,"num_ctx":8192}})");
+  EXPECT_EQ(with_extra(R"({"num_ctx":4096})", {.context_window = 8192}),
+            R"(,"stream":false,"options":{"num_ctx":4096}})");
   EXPECT_EQ(with_extra(R"({"options":{"new_option":1},"num_gpu":0})", {.seed = 1}),
             R"(,"stream":false,"options":{"seed":1,"num_gpu":0,"new_option":1}})");
 }
@@ -225,6 +228,23 @@ TEST(OllamaRequest, OfACompletionHasOnePromptAndNoTemplate) {
   EXPECT_EQ(refusal(asked), "ollama: no prompts");
 }
 
+TEST(OllamaRequest, OfEmbeddingsHasInputsAndSaysWhatItLeavesOut) {
+  Request asked = {
+      .kind = Request::Kind::embedding,
+      .model = "m",
+      .prompts = {"a", "b"},
+      .options = {.temperature = 0.5,
+                  .context_window = 512,
+                  .extra = Json::parse(R"({"dimensions":256,"truncate":false,"num_gpu":0})")},
+      .format = Format{},
+      .stream = true};
+  const WrittenRequest written = write_ollama_request(asked);
+  EXPECT_EQ(written.path, "/api/embed");
+  EXPECT_EQ(written.body, R"({"model":"m","input":["a","b"],"dimensions":256,"truncate":false,)"
+                          R"("options":{"num_ctx":512,"num_gpu":0}})");
+  EXPECT_EQ(ignored(asked), (std::vector<std::string>{"temperature", "format"}));
+}
+
 TEST(OllamaRequest, SoundIsRefused) {
   EXPECT_EQ(refusal_of({.audio = {{.data = "UklGRg==", .format = "wav"}}}),
             "ollama: message 2, audio: Ollama takes no sound");
@@ -277,8 +297,9 @@ TEST(OllamaRequest, WhatCannotBeSentIsNamed) {
   asked.model.clear();
   EXPECT_EQ(refusal(asked), "ollama: no model given");
   EXPECT_EQ(refusal({.model = "m"}), "ollama: no messages");
-  EXPECT_EQ(refusal({.kind = Request::Kind::embedding, .model = "m"}),
-            "ollama: embeddings can't be asked for yet");
+  EXPECT_EQ(refusal({.kind = Request::Kind::embedding, .model = "m"}), "ollama: no prompts");
+  EXPECT_EQ(refusal({.kind = Request::Kind::embedding, .model = "m", .prompts = {"a", "\xFF"}}),
+            "ollama: prompt 2: the text is not valid UTF-8");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "mellea/backends/openai_client.h"
+#include "mellea/backends/openai_request.h"
 
 namespace mellea {
 namespace {
@@ -12,7 +13,7 @@ constexpr std::string_view kOwnHost = "api.openai.com";
 // With the base URL that is meant, and with the key where Azure wants it.
 BackendOptions whole(BackendOptions options) {
   if (options.base_url.empty()) options.base_url = "https://api.openai.com/v1";
-  if (parse_url(options.base_url).host.ends_with(".openai.azure.com") && !options.api_key.empty()) {
+  if (is_azure(parse_url(options.base_url).host) && !options.api_key.empty()) {
     Headers headers = {{"api-key", std::exchange(options.api_key, {})}};
     replace(headers, options.headers);
     options.headers = std::move(headers);

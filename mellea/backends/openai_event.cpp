@@ -1,6 +1,7 @@
 #include "mellea/backends/openai_event.h"
 
 #include <initializer_list>
+#include <utility>
 
 namespace mellea {
 namespace {
@@ -18,14 +19,51 @@ std::optional<std::int64_t> count_in(Value value, std::initializer_list<std::str
   return found;
 }
 
+// And whether there is more than counts of tokens.
+std::pair<Usage, bool> counts(JsonReader::Object object) {
+  Usage usage;
+  bool has_more = false;
+  for (auto field : object) {
+    const std::string_view key = field.unescaped_key();
+    auto member = field.value().value();
+    if (key == "prompt_tokens")
+      usage.input_tokens = count_of(member);
+    else if (key == "completion_tokens")
+      usage.output_tokens = count_of(member);
+    else if (key == "total_tokens")
+      usage.total_tokens = count_of(member);
+    else if (key == "prompt_cache_hit_tokens" || key == "cache_read_input_tokens")
+      usage.cache_read_tokens = count_of(member);
+    else if (key == "cache_creation_input_tokens")
+      usage.cache_write_tokens = count_of(member);
+    else if (key == "prompt_tokens_details" && is_object(member)) {
+      for (auto detail : member.get_object()) {
+        const std::string_view name = detail.unescaped_key();
+        auto tokens = detail.value().value();
+        if (name == "cached_tokens")
+          usage.cache_read_tokens = count_of(tokens);
+        else if (name == "cache_creation_tokens" || name == "cache_write_tokens")
+          usage.cache_write_tokens = count_of(tokens);
+      }
+    } else if (key == "completion_tokens_details") {
+      usage.reasoning_tokens = count_in(member, {"reasoning_tokens"});
+    } else if (key != "prompt_cache_miss_tokens" && !is_null(member)) {
+      has_more = true;
+    }
+  }
+  return {usage, has_more};
+}
+
 }  // namespace
 
 void OpenAiEvent::clear() {
   id = model = service_tier = system_fingerprint = {};
+  choice_error = {};
   is_error = has_choices = false;
   choices.clear();
   calls.clear();
   usage.reset();
+  others.clear();
 }
 
 const char* OpenAiEventReader::read(std::string_view json) {
@@ -46,17 +84,46 @@ void OpenAiEventReader::take(Object object) {
       event_.id = text_if_any(value);
     else if (key == "model")
       event_.model = text_if_any(value);
-    else if (key == "usage")
-      usage(value);
+    else if (key == "usage" && is_object(value))
+      usage(value.get_object());
     else if (key == "system_fingerprint")
       event_.system_fingerprint = text_if_any(value);
     else if (key == "service_tier")
       event_.service_tier = text_if_any(value);
     else if (key == "error")
-      event_.is_error = !is_null(value);
-    else if (key == "object" && text_if_any(value) == "error")
-      event_.is_error = true;
+      event_.is_error = event_.is_error || !is_null(value);
+    else if (key == "object")
+      event_.is_error = event_.is_error || text_if_any(value) == "error";
+    else if (key == "x_groq" && is_object(value))
+      groq(value.get_object());
+    else if (key != "created" && key != "obfuscation")
+      other(key, value);
   }
+}
+
+void OpenAiEventReader::other(std::string_view name, Value value) {
+  if (is_null(value)) return;
+  const std::string_view json = raw_of(value);
+  if (json != "{}" && json != "[]") event_.others.push_back({name, json});
+}
+
+// {"id": "req_...", "usage": {...}}: who did not ask for usage gets it there.
+void OpenAiEventReader::groq(Object object) {
+  for (auto field : object) {
+    const std::string_view key = field.unescaped_key();
+    Value value = field.value();
+    if (key == "usage" && is_object(value)) event_.usage = counts(value.get_object()).first;
+  }
+  object.reset().value();
+  event_.others.push_back({"x_groq", object.raw_json().value()});
+}
+
+void OpenAiEventReader::usage(Object object) {
+  const auto [usage, has_more] = counts(object);
+  event_.usage = usage;
+  if (!has_more) return;
+  object.reset().value();
+  event_.others.push_back({"usage", object.raw_json().value()});
 }
 
 void OpenAiEventReader::choices(Value value) {
@@ -84,7 +151,9 @@ void OpenAiEventReader::choice(Object object) {
     else if (key == "text")
       choice.text = text_of(value, "the text of a choice is not text");
     else if (key == "logprobs" && is_object(value))
-      choice.logprobs = value.get_object().value().raw_json().value();
+      choice.logprobs = raw_of(value);
+    else if (key == "error" && is_object(value))
+      event_.choice_error = raw_of(value);
   }
   choice.calls_end = event_.calls.size();
   event_.choices.push_back(choice);
@@ -183,36 +252,6 @@ void OpenAiEventReader::function(Value value, OpenAiEvent::Call& call) {
     else if (key == "arguments")
       call.arguments = text_of(member, "the arguments of a tool call are not text");
   }
-}
-
-void OpenAiEventReader::usage(Value value) {
-  if (!is_object(value)) return;
-  Usage usage;
-  for (auto field : value.get_object()) {
-    const std::string_view key = field.unescaped_key();
-    auto member = field.value().value();
-    if (key == "prompt_tokens")
-      usage.input_tokens = count_of(member);
-    else if (key == "completion_tokens")
-      usage.output_tokens = count_of(member);
-    else if (key == "total_tokens")
-      usage.total_tokens = count_of(member);
-    else if (key == "prompt_cache_hit_tokens")
-      usage.cache_read_tokens = count_of(member);
-    else if (key == "prompt_tokens_details" && is_object(member)) {
-      for (auto detail : member.get_object()) {
-        const std::string_view name = detail.unescaped_key();
-        auto tokens = detail.value().value();
-        if (name == "cached_tokens")
-          usage.cache_read_tokens = count_of(tokens);
-        else if (name == "cache_creation_tokens" || name == "cache_write_tokens")
-          usage.cache_write_tokens = count_of(tokens);
-      }
-    } else if (key == "completion_tokens_details") {
-      usage.reasoning_tokens = count_in(member, {"reasoning_tokens"});
-    }
-  }
-  event_.usage = usage;
 }
 
 }  // namespace mellea

@@ -31,15 +31,22 @@ struct OpenAiEvent {
     std::size_t calls_end = 0;  // its calls end here in `calls`, and begin where the last one's end
   };
 
+  struct Other {
+    std::string_view name{};
+    std::string_view json{};  // not read yet
+  };
+
   std::string_view id{};
   std::string_view model{};
   std::string_view service_tier{};
   std::string_view system_fingerprint{};
   bool is_error = false;
+  std::string_view choice_error{};  // a JSON object, where a choice has failed
   bool has_choices = false;
   std::vector<Choice> choices{};
   std::vector<Call> calls{};
   std::optional<Usage> usage{};
+  std::vector<Other> others{};  // what the protocol has no name for, and "usage" if there is such
 
   void clear();
 };
@@ -56,6 +63,7 @@ class OpenAiEventReader {
   using Object = JsonReader::Object;
 
   void take(Object object);
+  void other(std::string_view name, Value value);
   void choices(Value value);
   void choice(Object object);
   void said(Value value, OpenAiEvent::Choice& choice);
@@ -64,7 +72,8 @@ class OpenAiEventReader {
   std::string_view joined(std::string_view all, std::string_view more);
   void tool_calls(Value value);
   void function(Value value, OpenAiEvent::Call& call);
-  void usage(Value value);
+  void usage(Object object);
+  void groq(Object object);
 
   JsonReader reader_;
   std::deque<std::string> joined_;  // texts that came in parts

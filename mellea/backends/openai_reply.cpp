@@ -1,6 +1,7 @@
 #include "mellea/backends/openai_reply.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <span>
 #include <utility>
 
@@ -14,6 +15,9 @@ namespace {
 
 constexpr std::size_t kMaxWhole = 64U << 20U;  // bytes of an answer that does not stream
 constexpr std::int64_t kMaxIndex = 1024;       // of choices, and of the calls of one
+constexpr std::size_t kMaxOthers = 32;         // members that the protocol has no name for,
+constexpr std::size_t kMaxOther = 64U << 10U;  // bytes of one,
+constexpr std::size_t kMaxDepth = 64;          // and how deep it may be
 
 [[noreturn]] void refuse(const RequestNames& names, const std::string& what) {
   throw Error(Errc::parse_error, names.prefix() + what);
@@ -86,8 +90,8 @@ class OpenAiDecoder final : public ReplyDecoder {
     const bool all_finished =
         !choices_.empty() && std::all_of(choices_.begin(), choices_.end(),
                                          [](const State& choice) { return choice.finished; });
-    if (all_finished) return check_answers();
-    throw stream_cut(*names_, events_);
+    if (!all_finished) throw stream_cut(*names_, events_);
+    finish(at, out);
   }
 
  private:
@@ -111,7 +115,7 @@ class OpenAiDecoder final : public ReplyDecoder {
     SseEvent event;
     while (!ended_ && next(event)) {
       if (event.data.starts_with("[DONE]")) {
-        check_answers();
+        finish(at, out);
         ended_ = true;
       } else if (event.name == "error") {
         throw stream_error(*names_, event.data, events_);
@@ -133,7 +137,12 @@ class OpenAiDecoder final : public ReplyDecoder {
     if (body_.empty()) refuse(*names_, "the answer is empty");
     take(body_, at, out);
     if (reader_.event().choices.empty()) refuse(*names_, "the answer has no choices");
+    finish(at, out);
+  }
+
+  void finish(Instant at, std::vector<Chunk>& out) {
     check_answers();
+    if (!others_.empty()) tell_others(at, out);
   }
 
   // An answer that another prompt's would have to stand in for is worse than none.
@@ -158,7 +167,9 @@ class OpenAiDecoder final : public ReplyDecoder {
       call = choice.calls_end;
     }
     if (event.usage) usage(*event.usage, at, out);
+    for (const OpenAiEvent::Other& other : event.others) keep(other);
     if (event.is_error) throw stream_error(*names_, json, events_);
+    if (!event.choice_error.empty()) throw stream_error(*names_, event.choice_error, events_);
     ++events_;
   }
 
@@ -174,6 +185,27 @@ class OpenAiDecoder final : public ReplyDecoder {
     learn(info_.service_tier, event.service_tier);
     learn(info_.system_fingerprint, event.system_fingerprint);
     if (changed) put(out, at, 0, info_);
+  }
+
+  // The last of each name. Most say the same in every chunk, and are looked at once.
+  void keep(const OpenAiEvent::Other& other) {
+    if (other.json.size() > kMaxOther) return;
+    const auto known = std::find_if(others_.begin(), others_.end(),
+                                    [&](const auto& one) { return one.first == other.name; });
+    if (known == others_.end() && others_.size() < kMaxOthers)
+      others_.emplace_back(other.name, other.json);
+    else if (known != others_.end() && known->second != other.json)
+      known->second = other.json;
+  }
+
+  void tell_others(Instant at, std::vector<Chunk>& out) const {
+    nlohmann::json metadata = nlohmann::json::object();
+    for (const auto& [name, json] : others_) {
+      if (nests_deeper_than(json, kMaxDepth)) continue;
+      nlohmann::json value = nlohmann::json::parse(to_utf8(json), nullptr, false);
+      if (!value.is_discarded()) metadata[to_utf8(name)] = std::move(value);
+    }
+    if (!metadata.empty()) put(out, at, 0, ResponseInfo{.metadata = Json(std::move(metadata))});
   }
 
   void said(const OpenAiEvent::Choice& choice, std::span<const OpenAiEvent::Call> calls, Instant at,
@@ -223,10 +255,11 @@ class OpenAiDecoder final : public ReplyDecoder {
   OpenAiEventReader reader_;
   std::size_t events_ = 0;
   bool ended_ = false;
-  std::vector<State> choices_;  // by index
-  ResponseInfo info_{};         // as told last
-  Usage usage_{};               // as told last
-  bool complained_ = false;     // of its counts
+  std::vector<State> choices_;                                 // by index
+  ResponseInfo info_{};                                        // as told last
+  Usage usage_{};                                              // as told last
+  bool complained_ = false;                                    // of its counts
+  std::vector<std::pair<std::string, std::string>> others_{};  // names, and JSON that is not read
 };
 
 }  // namespace

@@ -14,6 +14,10 @@ namespace mellea {
 // A stream is whole with `data: [DONE]`, or without it when every choice has had its finish reason
 // and the connection then ended well, as some servers do.
 //
+// What the protocol has no name for is in ResponseInfo::metadata, told at the end: "timings" of
+// llama-server, "provider" of OpenRouter, "x_groq", "prompt_filter_results" of Azure; and all of
+// "usage" where it has more than tokens, such as the "cost" of OpenRouter and of LiteLLM.
+//
 // `answers`: how many there must be, one a prompt; 0: as many as there are. Throws parse_error
 // where one is missing.
 std::unique_ptr<ReplyDecoder> make_openai_decoder(std::shared_ptr<const RequestNames> names,

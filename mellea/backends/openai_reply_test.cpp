@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <nlohmann/json.hpp>
+
 #include "mellea/backends/decode_for_test.h"
 #include "mellea/core/text.h"
 
@@ -74,7 +77,99 @@ TEST(OpenAiDecoder, CountsThatCannotBeTrueAreLeftOutAndToldOnce) {
 TEST(OpenAiDecoder, TheFirstChunkMayHaveNoChoices) {
   EXPECT_EQ(chunks(event(R"({"choices":[],"id":"","model":"","prompt_filter_results":[{}]})") +
                    says("a") + kStop + kDone),
-            "0: text a\n0: finish stop\n");
+            "0: text a\n0: finish stop\n0: info     {\"prompt_filter_results\":[{}]}\n");
+}
+
+// What one server does and others do not: an event before the last one, and what becomes of it.
+TEST(OpenAiDecoder, DeviationsOfServersAreRead) {
+  struct Row {
+    const char* who;
+    const char* event;
+    const char* chunks;
+  };
+  const auto rows = std::to_array<Row>({
+      {"Azure: filters run behind",
+       R"({"choices":[{"content_filter_offsets":{"check_offset":44},)"
+       R"("content_filter_results":{"hate":{"filtered":false}},)"
+       R"("finish_reason":null,"index":0}],"id":"","model":""})",
+       ""},
+      {"Azure: cut by the filter",
+       R"({"choices":[{"delta":{},"finish_reason":"content_filter",)"
+       R"("index":0}]})",
+       "0: finish content_filter\n"},
+      {"DeepSeek: usage with the finish reason",
+       R"({"choices":[{"index":0,"delta":{"content":"","reasoning_content":null},)"
+       R"("finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":2,)"
+       R"("total_tokens":11,"prompt_tokens_details":{"cached_tokens":4},)"
+       R"("prompt_cache_hit_tokens":4,"prompt_cache_miss_tokens":5}})",
+       "0: finish stop\n0: usage 9 2 11 4 - -\n"},
+      {"Groq: usage where it was not asked for",
+       R"({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"x_groq":{"id":"req_1",)"
+       R"("usage":{"queue_time":0.2,"prompt_tokens":18,"completion_tokens":7,"total_tokens":25}}})",
+       "0: finish stop\n0: usage 18 7 25 - - -\n0: info     {\"x_groq\":{\"id\":\"req_1\","
+       "\"usage\":{\"completion_tokens\":7,\"prompt_tokens\":18,\"queue_time\":0.2,"
+       "\"total_tokens\":25}}}\n"},
+      {"LiteLLM: the cache of Anthropic",
+       R"({"choices":[],"usage":{"prompt_tokens":90,"completion_tokens":1,)"
+       R"("cache_creation_input_tokens":20,"cache_read_input_tokens":60}})",
+       "0: usage 90 1 - 60 20 -\n"},
+      {"OpenRouter: who answered, and the cost",
+       R"({"provider":"BaseTen","choices":[],"usage":{"prompt_tokens":4,"completion_tokens":1,)"
+       R"("cost":0.00014,"is_byok":false}})",
+       "0: usage 4 1 - - - -\n0: info     {\"provider\":\"BaseTen\",\"usage\":"
+       "{\"completion_tokens\":1,\"cost\":0.00014,\"is_byok\":false,\"prompt_tokens\":4}}\n"},
+      {"OpenRouter: thinking in two forms",
+       R"({"choices":[{"index":0,"delta":{"content":"","reasoning":"hm","reasoning_details":)"
+       R"([{"type":"reasoning.text","text":"hm"}]}}]})",
+       "0: thinking hm\n"},
+      {"vLLM: members without a value",
+       R"({"choices":[{"index":0,"delta":{"content":"b"},"logprobs":null,"stop_reason":null,)"
+       R"("token_ids":null}],"prompt_token_ids":null,"kv_transfer_params":null})",
+       "0: text b\n"},
+      {"LM Studio: empty statistics", R"({"choices":[],"stats":{}})", ""},
+      {"llama-server: times",
+       R"({"choices":[],"timings":{"predicted_per_second":51.5},)"
+       R"("usage":{"completion_tokens":3,"prompt_tokens":2}})",
+       "0: usage 2 3 - - - -\n0: info     {\"timings\":{\"predicted_per_second\":51.5}}\n"},
+      {"Gemini: calls without an index, arguments at once",
+       R"({"choices":[{"index":0,"delta":{"tool_calls":[{"function":{"arguments":"{}","name":"f"},)"
+       R"("id":"","type":"function"}]}}]})",
+       "0: call 0  f {}\n"},
+  });
+  for (const Row& row : rows)
+    EXPECT_EQ(chunks(says("a") + event(row.event) + kDone), "0: text a\n" + std::string(row.chunks))
+        << row.who;
+}
+
+TEST(OpenAiDecoder, AChoiceThatFailedFailsTheAnswer) {
+  const Decoded decoded =
+      decode(R"({"choices":[{"error":{"code":429,"message":"Slow down"},"finish_reason":"error",)"
+             R"("message":{"content":"ha"}}]})",
+             kJson);
+  EXPECT_EQ(decoded.reply.text, "ha");
+  EXPECT_EQ(decoded.outcome(), "rate_limit");
+  EXPECT_EQ(decoded.error->details().provider_message, "Slow down");
+  EXPECT_EQ(decode(R"({"choices":[{"error":null,"message":{"content":"a"}}]})", kJson).outcome(),
+            "ok");
+}
+
+TEST(OpenAiDecoder, OfWhatHasNoNameInTheProtocolTheLastIsKeptWithinLimits) {
+  const auto other = [](std::string_view json) {
+    return event(R"({"choices":[],"x":)" + std::string(json) + "}");
+  };
+  const auto kept = [](const std::string& body) {
+    const Decoded decoded = decode(says("a") + body + kDone);
+    EXPECT_EQ(decoded.what(), "");
+    return decoded.reply.response.metadata ? decoded.reply.response.metadata.text() : "";
+  };
+  EXPECT_EQ(kept(other("1") + other(" [ 2 ] ") + other("[2]") + other("null")), R"({"x":[2]})");
+  EXPECT_EQ(kept(other("true ") + other("{}")), R"({"x":true})");
+  EXPECT_EQ(kept(other("{\"a\":[1 2]}")), "");
+  EXPECT_EQ(kept(other(std::string(100, '[') + std::string(100, ']'))), "");
+  EXPECT_EQ(kept(other('"' + std::string(100'000, 'x') + '"')), "");
+  std::string many = "{\"choices\":[]";
+  for (int i = 0; i < 100; ++i) many += ",\"x" + std::to_string(i) + "\":1";
+  EXPECT_EQ(nlohmann::json::parse(kept(event(many + "}"))).size(), 32U);
 }
 
 TEST(OpenAiDecoder, TheIndexMayComeAfterTheDelta) {
@@ -398,9 +493,24 @@ TEST_F(OpenAiEmbeddings, ThatAreMissingOrTooManyAreAnError) {
         R"({"data":[{"index":0,"embedding":[1]},{"index":2,"embedding":[1]}]})",
         R"({"data":[{"index":0,"embedding":[1]},{"embedding":[1]}]})",
         R"({"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":["x"]}]})",
+        R"({"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[1e300]}]})",
+        R"({"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":"AACAfw=="}]})",
+        R"({"data":[[1],[2]]})", R"({"data":{}})", R"({"data":[]} x)",
         R"({"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":"*"}]})"}) {
     EXPECT_EQ(decode(body, 2).outcome(), "parse_error") << body;
   }
+}
+
+TEST_F(OpenAiEmbeddings, AnErrorInAnAnswerIsNoEmbedding) {
+  const Decoded refused = decode(R"({"error":{"message":"no such model","code":"404"}})", 1);
+  EXPECT_EQ(refused.outcome(), "not_found");
+  EXPECT_EQ(refused.error->details().provider_message, "no such model");
+  EXPECT_EQ(decode(R"({"error":"Unexpected endpoint or method."})", 1).outcome(), "not_found");
+}
+
+TEST_F(OpenAiEmbeddings, BrokenCharactersAreReplaced) {
+  EXPECT_EQ(describe(decode("{\"model\":\"a\xFF\",\"data\":[{\"index\":0,\"embedding\":[1]}]}", 1)),
+            "0: info  a\xEF\xBF\xBD  \n0: embedding 1.000000\nok ");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "mellea/backends/openai_request.h"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -9,18 +10,41 @@
 namespace mellea {
 namespace {
 
-// Whether strict mode can say the same: not of objects with any members, which it would forbid.
-bool can_be_strict(const nlohmann::json& schema, std::size_t depth = 0) {
-  constexpr std::size_t kMaxDepth = 256;
-  if (!schema.is_structured() || depth > kMaxDepth) return true;
-  if (schema.is_object()) {
-    const auto more = schema.find("additionalProperties");
-    const bool is_map = more != schema.end() && (more->is_object() || *more == true);
-    if (is_map || schema.contains("uniqueItems")) return false;
-  }
-  return std::all_of(schema.begin(), schema.end(), [depth](const nlohmann::json& inner) {
-    return can_be_strict(inner, depth + 1);
+constexpr std::size_t kMaxSchemaDepth = 256;
+
+// Calls `visit` with each schema that stands right in `schema`, which may be const.
+template <class Node, class Visit>
+void for_each_inner(Node& schema, const Visit& visit) {
+  if (const auto items = schema.find("items"); items != schema.end()) visit(*items);
+  for (const char* keyword :
+       {"properties", "$defs", "definitions", "anyOf", "oneOf", "allOf", "prefixItems"})
+    if (const auto found = schema.find(keyword); found != schema.end() && found->is_structured())
+      for (auto& inner : *found) visit(inner);
+}
+
+// What strict mode has no word for, as a clause; empty if it can say the same. It would forbid
+// members whose names are not known.
+std::string_view not_for_strict_mode(const nlohmann::json& schema, std::size_t depth = 0) {
+  static constexpr auto kUnknown = std::to_array<std::string_view>(
+      {"allOf", "oneOf", "not", "if", "dependentRequired", "dependentSchemas", "patternProperties",
+       "propertyNames", "minProperties", "maxProperties", "unevaluatedProperties", "prefixItems",
+       "unevaluatedItems", "contains", "uniqueItems", "minLength", "maxLength"});
+  if (depth > kMaxSchemaDepth) return {};  // is refused for that
+  if (!schema.is_object()) return "schemas that are true or false";
+  for (const std::string_view keyword : kUnknown)
+    if (schema.contains(keyword)) return keyword;
+  const auto more = schema.find("additionalProperties");
+  if (more != schema.end() && *more != false) return "maps";
+  if (depth == 0 && schema.contains("anyOf")) return "alternatives at the top";
+  const bool is_any = !schema.contains("type") && !schema.contains("$ref") &&
+                      !schema.contains("enum") && !schema.contains("const") &&
+                      !schema.contains("anyOf");
+  if (is_any) return "values of any type";
+  std::string_view found;
+  for_each_inner(schema, [&](const nlohmann::json& inner) {
+    if (found.empty()) found = not_for_strict_mode(inner, depth + 1);
   });
+  return found;
 }
 
 class RequestWriter {
@@ -126,8 +150,8 @@ class RequestWriter {
       json_.key("tool_call_id").text(checks_.text(message.tool_call_id, {"message", number, "id"}));
     if (!message.tool_calls.empty()) {
       tool_calls(message, number);
-      if (!message.thinking.empty())
-        json_.key("reasoning_content")
+      if (!message.thinking.empty() && !dialect_.thinking_member.empty())
+        json_.key(dialect_.thinking_member)
             .text(checks_.text(message.thinking, {"message", number, "thinking"}));
     }
     json_.end_object();
@@ -214,16 +238,19 @@ class RequestWriter {
       return;
     }
     json_.begin_object().key("type");
-    if (!format.schema) {
+    if (!format.schema || !dialect_.knows_schemas) {
+      if (format.schema) ignored("format.schema", "this service knows any JSON object, or none");
       json_.text("json_object").end_object();
       return;
     }
     json_.text("json_schema").key("json_schema").begin_object();
     json_.key("name").text(format.name.empty() ? "answer"
                                                : checks_.text(format.name, {"the format's name"}));
-    const bool strict = format.strict && (!dialect_.own_service || can_be_strict(*format.schema));
-    if (format.strict && !strict)
-      ignored("format.strict", "strict mode knows neither maps nor uniqueItems");
+    const std::string_view unknown = format.strict && dialect_.own_service
+                                         ? not_for_strict_mode(*format.schema)
+                                         : std::string_view();
+    if (!unknown.empty()) ignored("format.strict", "strict mode knows no " + std::string(unknown));
+    const bool strict = format.strict && unknown.empty();
     json_.key("schema").raw(dialect_.own_service && strict ? strict_schema(format.schema).text()
                                                            : format.schema.text());
     json_.key("strict").boolean(strict).end_object().end_object();
@@ -231,11 +258,12 @@ class RequestWriter {
 
   // The options that completions know too.
   void sampling() {
+    if (options_.context_window) ignored("context_window", "the server has decided");
     number("temperature", options_.temperature);
     if (!dialect_.tgi || !options_.top_p || *options_.top_p != 1)  // all of it: an error there
       number("top_p", options_.top_p);
-    others_only("top_k", options_.top_k);
-    others_only("min_p", options_.min_p);
+    if_known("top_k", options_.top_k);
+    if_known("min_p", options_.min_p);
     number("frequency_penalty", options_.frequency_penalty);
     number("presence_penalty", options_.presence_penalty);
     number("seed", options_.seed);
@@ -263,23 +291,34 @@ class RequestWriter {
     unless_tgi("service_tier", options_.service_tier);
   }
 
-  // "on" and "off" are a switch of the chat template; OpenAI's own service has levels only.
   void think() {
     if (!options_.think) return;
-    if (dialect_.tgi) {
-      ignored("think", kNotTgi);
-      return;
+    const std::string_view think = checks_.text(*options_.think, {"option think"});
+    const bool off = think == "off" || think == "none";
+    const bool is_switch = off || think == "on";
+    switch (dialect_.thinking) {
+      case OpenAiDialect::Thinking::effort:
+        if (member("reasoning_effort")) json_.text(off ? "none" : is_switch ? "medium" : think);
+        return;
+      case OpenAiDialect::Thinking::chat_template:
+        if (!off && member("reasoning_effort")) json_.text(is_switch ? "medium" : think);
+        if (is_switch) enable_thinking(!off);
+        return;
+      case OpenAiDialect::Thinking::deepseek:
+        if (!is_switch && member("reasoning_effort")) json_.text(think);
+        if (is_switch && member("thinking"))
+          json_.begin_object().key("type").text(off ? "disabled" : "enabled").end_object();
+        return;
+      case OpenAiDialect::Thinking::none: ignored("think", "this service does not know it"); return;
+      case OpenAiDialect::Thinking::openrouter: break;
     }
-    const std::string& think = *options_.think;
-    const bool is_switch = think == "on" || think == "off";
-    const bool has_effort = dialect_.own_service || think != "off";
-    if (has_effort && member("reasoning_effort")) {
-      if (is_switch)
-        json_.text(think == "on" ? "medium" : "none");
-      else
-        json_.text(checks_.text(think, {"option think"}));
-    }
-    if (is_switch && !dialect_.own_service) enable_thinking(think == "on");
+    if (!member("reasoning")) return;
+    json_.begin_object();
+    if (is_switch && !off)
+      json_.key("enabled").boolean(true);
+    else
+      json_.key("effort").text(off ? "none" : think);
+    json_.end_object();
   }
 
   // Joined with the chat_template_kwargs of `extra`, unless that says something else altogether.
@@ -304,13 +343,11 @@ class RequestWriter {
     if (option && member(name)) json_.text(checks_.text(*option, {"option", 0, name}));
   }
 
-  // An option that neither OpenAI's own service nor TGI knows.
+  // An option that the large services do not know.
   template <class T>
-  void others_only(std::string_view name, const Option<T>& option) {
-    if (option && dialect_.own_service)
-      ignored(name, "OpenAI's own service does not know it");
-    else if (option && dialect_.tgi)
-      ignored(name, kNotTgi);
+  void if_known(std::string_view name, const Option<T>& option) {
+    if (option && !dialect_.knows_more_sampling)
+      ignored(name, "this service does not know it");
     else
       number(name, option);
   }
@@ -336,7 +373,7 @@ class RequestWriter {
     return {path, std::move(json_).take(), std::move(notices_)};
   }
 
-  static constexpr const char* kNotTgi = "chats of TGI do not know it";
+  static constexpr const char* kNotTgi = "this service does not know it";
   static constexpr const char* kKwargs = "chat_template_kwargs";
 
   const RequestChecks checks_;
@@ -348,19 +385,10 @@ class RequestWriter {
   bool kwargs_written_ = false;  // those of `extra` among them
 };
 
-void make_strict(nlohmann::json& schema, std::size_t depth);
-
-void make_each_strict(nlohmann::json& schema, const char* keyword, std::size_t depth) {
-  const auto found = schema.find(keyword);
-  if (found == schema.end() || !found->is_structured()) return;
-  for (nlohmann::json& inner : *found) make_strict(inner, depth);
-}
-
 void make_strict(nlohmann::json& schema, std::size_t depth) {
-  constexpr std::size_t kMaxDepth = 256;
-  if (depth > kMaxDepth)
+  if (depth > kMaxSchemaDepth)
     RequestChecks("openai").refuse("the format's schema is nested more than " +
-                                   std::to_string(kMaxDepth) + " deep");
+                                   std::to_string(kMaxSchemaDepth) + " deep");
   if (!schema.is_object()) return;
   schema.erase("default");
   if (const auto reference = schema.find("$ref"); reference != schema.end() && depth > 0) {
@@ -376,11 +404,7 @@ void make_strict(nlohmann::json& schema, std::size_t depth) {
   } else if (schema.value("type", nlohmann::json()) == "object") {
     schema["additionalProperties"] = false;
   }
-  if (const auto items = schema.find("items"); items != schema.end())
-    make_strict(*items, depth + 1);
-  for (const char* keyword :
-       {"properties", "$defs", "definitions", "anyOf", "oneOf", "allOf", "prefixItems"})
-    make_each_strict(schema, keyword, depth + 1);
+  for_each_inner(schema, [depth](nlohmann::json& inner) { make_strict(inner, depth + 1); });
 }
 
 // The outermost schema must be an object itself, and not lead to one.
@@ -398,8 +422,32 @@ void inline_root(nlohmann::json& schema) {
 
 }  // namespace
 
+bool is_azure(std::string_view host) noexcept {
+  static constexpr auto kDomains =
+      std::to_array<std::string_view>({".openai.azure.com", ".openai.azure.us", ".openai.azure.cn",
+                                       ".cognitiveservices.azure.com", ".services.ai.azure.com"});
+  return std::any_of(kDomains.begin(), kDomains.end(),
+                     [host](std::string_view domain) { return host.ends_with(domain); });
+}
+
 OpenAiDialect OpenAiDialect::of_host(std::string_view host) noexcept {
-  return {.own_service = host == "api.openai.com" || host.ends_with(".openai.azure.com")};
+  if (host == "api.openai.com" || is_azure(host))
+    return {.own_service = true,
+            .knows_more_sampling = false,
+            .thinking = Thinking::effort,
+            .thinking_member = {}};
+  if (host == "api.groq.com")
+    return {
+        .knows_more_sampling = false, .thinking = Thinking::effort, .thinking_member = "reasoning"};
+  if (host == "api.deepseek.com")
+    return {.knows_more_sampling = false, .knows_schemas = false, .thinking = Thinking::deepseek};
+  if (host == "openrouter.ai")
+    return {.thinking = Thinking::openrouter, .thinking_member = "reasoning"};
+  return {};
+}
+
+OpenAiDialect OpenAiDialect::of_tgi() noexcept {
+  return {.tgi = true, .knows_more_sampling = false, .thinking = Thinking::none};
 }
 
 WrittenRequest write_openai_request(const Request& request, OpenAiDialect dialect,

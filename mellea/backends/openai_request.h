@@ -7,17 +7,35 @@
 
 namespace mellea {
 
-// Servers that speak the protocol differ in what they take. OpenAI's own service, and Azure's copy
-// of it, want max_completion_tokens, schemas in which every object lists all its members as
-// required and allows no others, and know no top_k, min_p or chat_template_kwargs. Others (vLLM,
-// llama-server) know max_tokens, and take those. A Text Generation Inference server knows
-// max_tokens too, a schema by another form, and of the rest little.
+// Servers that speak the protocol differ in what they take. What a service does not know is left
+// out, with a notice: some refuse it, others pass over it in silence. The defaults are for servers
+// that take what they know and pass over the rest: vLLM, llama-server, LM Studio...
 struct OpenAiDialect {
+  // How thinking is switched on and off; how much of it is an effort everywhere.
+  enum class Thinking {
+    effort,         // "reasoning_effort": "medium" or "none"
+    chat_template,  // "chat_template_kwargs": {"enable_thinking": ...}
+    deepseek,       // "thinking": {"type": "enabled"}
+    openrouter,     // "reasoning": {"enabled": true} or {"effort": ...}
+    none,           // not at all
+  };
+
+  // OpenAI's, or Azure's copy of it: wants max_completion_tokens, and schemas in which every object
+  // lists all its members as required and allows no others.
   bool own_service = false;
+  // A Text Generation Inference server: wants a schema in another form, and knows little.
   bool tgi = false;
+  bool knows_more_sampling = true;  // top_k, min_p
+  bool knows_schemas = true;        // else: any JSON object
+  Thinking thinking = Thinking::chat_template;
+  // Where a message that is sent back has its thinking; empty: nowhere.
+  std::string_view thinking_member = "reasoning_content";
 
   static OpenAiDialect of_host(std::string_view host) noexcept;
+  static OpenAiDialect of_tgi() noexcept;
 };
+
+bool is_azure(std::string_view host) noexcept;
 
 // A streaming request asks for usage too. `extra` goes in last and wins; chat_template_kwargs in it
 // are joined with ours. Throws Error (Errc::invalid_request) that names what can't be sent.

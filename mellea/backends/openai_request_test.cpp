@@ -2,13 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <limits>
 #include <nlohmann/json.hpp>
 
 namespace mellea {
 namespace {
 
-constexpr OpenAiDialect kOwn{.own_service = true};
+const OpenAiDialect kOwn = OpenAiDialect::of_host("api.openai.com");
+const OpenAiDialect kGroq = OpenAiDialect::of_host("api.groq.com");
+const OpenAiDialect kDeepSeek = OpenAiDialect::of_host("api.deepseek.com");
+const OpenAiDialect kOpenRouter = OpenAiDialect::of_host("openrouter.ai");
 constexpr OpenAiDialect kOther{};
 
 // A request of one message; the tests set what they are about.
@@ -91,27 +95,76 @@ TEST(OpenAiRequest, AnOptionThatIsOffIsNotSent) {
 TEST(OpenAiRequest, OpenAisOwnServiceHasItsOwnNames) {
   EXPECT_EQ(with({.max_tokens = 64}, kOwn), R"(,"max_completion_tokens":64})");
   Request asked = request();
-  asked.options = {.top_k = 1, .min_p = 0.1, .parallel_tool_calls = true};
+  asked.options = {.top_k = 1, .min_p = 0.1, .context_window = 8192, .parallel_tool_calls = true};
   EXPECT_EQ(rest(asked, kOwn), "}");
-  EXPECT_EQ(ignored(asked, kOwn),
-            (std::vector<std::string>{"parallel_tool_calls", "top_k", "min_p"}));
-  EXPECT_EQ(ignored(asked, kOther), std::vector<std::string>{"parallel_tool_calls"});
-  EXPECT_TRUE(OpenAiDialect::of_host("api.openai.com").own_service);
-  EXPECT_TRUE(OpenAiDialect::of_host("x.openai.azure.com").own_service);
-  EXPECT_FALSE(OpenAiDialect::of_host("api.openai.com.example").own_service);
+  for (const OpenAiDialect& dialect : {kOwn, kGroq, kDeepSeek})
+    EXPECT_EQ(
+        ignored(asked, dialect),
+        (std::vector<std::string>{"parallel_tool_calls", "context_window", "top_k", "min_p"}));
+  for (const OpenAiDialect& dialect : {kOther, kOpenRouter})
+    EXPECT_EQ(ignored(asked, dialect),
+              (std::vector<std::string>{"parallel_tool_calls", "context_window"}));
 }
 
-TEST(OpenAiRequest, ThinkingIsAnEffortOrASwitch) {
-  const auto think = [](std::string level, OpenAiDialect dialect) {
-    return with({.think = std::move(level)}, dialect);
+TEST(OpenAiRequest, OpenAisOwnServiceIsAtAzureToo) {
+  for (const char* host :
+       {"api.openai.com", "x.openai.azure.com", "x.openai.azure.us", "x.services.ai.azure.com"})
+    EXPECT_TRUE(OpenAiDialect::of_host(host).own_service) << host;
+  for (const char* host : {"api.openai.com.example", "openai.azure.com.example", "azure.com"})
+    EXPECT_FALSE(OpenAiDialect::of_host(host).own_service) << host;
+  EXPECT_TRUE(is_azure("x.openai.azure.com"));
+  EXPECT_FALSE(is_azure("api.openai.com"));
+}
+
+TEST(OpenAiRequest, EachServiceHasItsOwnSwitchOfThinking) {
+  struct Row {
+    const char* think;
+    OpenAiDialect dialect;
+    const char* sent;
   };
-  EXPECT_EQ(think("low", kOwn), R"(,"reasoning_effort":"low"})");
-  EXPECT_EQ(think("on", kOwn), R"(,"reasoning_effort":"medium"})");
-  EXPECT_EQ(think("off", kOwn), R"(,"reasoning_effort":"none"})");
-  EXPECT_EQ(think("high", kOther), R"(,"reasoning_effort":"high"})");
-  EXPECT_EQ(think("on", kOther),
-            R"(,"reasoning_effort":"medium","chat_template_kwargs":{"enable_thinking":true}})");
-  EXPECT_EQ(think("off", kOther), R"(,"chat_template_kwargs":{"enable_thinking":false}})");
+  const auto rows = std::to_array<Row>({
+      {"low", kOwn, R"(,"reasoning_effort":"low"})"},
+      {"on", kOwn, R"(,"reasoning_effort":"medium"})"},
+      {"off", kOwn, R"(,"reasoning_effort":"none"})"},
+      {"off", kGroq, R"(,"reasoning_effort":"none"})"},
+      {"high", kOther, R"(,"reasoning_effort":"high"})"},
+      {"on", kOther,
+       R"(,"reasoning_effort":"medium","chat_template_kwargs":{"enable_thinking":true}})"},
+      {"off", kOther, R"(,"chat_template_kwargs":{"enable_thinking":false}})"},
+      {"none", kOther, R"(,"chat_template_kwargs":{"enable_thinking":false}})"},
+      {"high", kDeepSeek, R"(,"reasoning_effort":"high"})"},
+      {"on", kDeepSeek, R"(,"thinking":{"type":"enabled"}})"},
+      {"none", kDeepSeek, R"(,"thinking":{"type":"disabled"}})"},
+      {"minimal", kOpenRouter, R"(,"reasoning":{"effort":"minimal"}})"},
+      {"on", kOpenRouter, R"(,"reasoning":{"enabled":true}})"},
+      {"off", kOpenRouter, R"(,"reasoning":{"effort":"none"}})"},
+  });
+  for (const Row& row : rows)
+    EXPECT_EQ(with({.think = std::string(row.think)}, row.dialect), row.sent);
+}
+
+TEST(OpenAiRequest, ThinkingGoesBackUnderTheNameThatTheServiceTakes) {
+  Request asked = request();
+  asked.messages.push_back({.role = Message::Role::assistant,
+                            .tool_calls = {{.id = "a", .name = "f", .arguments = "{}"}},
+                            .thinking = "hm"});
+  const auto has = [&asked](std::string_view member, const OpenAiDialect& dialect) {
+    return body(asked, dialect).find(member) != std::string::npos;
+  };
+  EXPECT_TRUE(has(R"("reasoning_content":"hm")", kOther));
+  EXPECT_TRUE(has(R"("reasoning_content":"hm")", kDeepSeek));  // which demands it
+  for (const OpenAiDialect& dialect : {kGroq, kOpenRouter}) {
+    EXPECT_TRUE(has(R"("reasoning":"hm")", dialect));
+    EXPECT_FALSE(has("reasoning_content", dialect));
+  }
+  EXPECT_FALSE(has("reasoning", kOwn));
+}
+
+TEST(OpenAiRequest, AServiceThatKnowsNoSchemasIsAskedForAnyObject) {
+  Request asked = request();
+  asked.format = Format{.name = "Recipe", .schema = Json::parse(R"({"type":"object"})")};
+  EXPECT_EQ(rest(asked, kDeepSeek), R"(,"response_format":{"type":"json_object"}})");
+  EXPECT_EQ(ignored(asked, kDeepSeek), std::vector<std::string>{"format.schema"});
 }
 
 TEST(OpenAiRequest, ExtraWins) {
@@ -169,10 +222,11 @@ TEST(OpenAiRequest, HasToolsAndWhichToUse) {
 TEST(OpenAiRequest, HasTheFormOfTheAnswer) {
   Request asked = request();
   asked.format =
-      Format{.name = "Recipe", .schema = Json::parse(R"({"type":"object","properties":{"t":{}}})")};
+      Format{.name = "Recipe",
+             .schema = Json::parse(R"({"type":"object","properties":{"t":{"const":1}}})")};
   EXPECT_EQ(rest(asked),
             R"(,"response_format":{"type":"json_schema","json_schema":{"name":"Recipe",)"
-            R"("schema":{"properties":{"t":{}},"type":"object"},"strict":true}}})");
+            R"("schema":{"properties":{"t":{"const":1}},"type":"object"},"strict":true}}})");
   EXPECT_NE(rest(asked, kOwn).find(R"("additionalProperties":false)"), std::string::npos);
   asked.format = Format{};
   EXPECT_EQ(rest(asked), R"(,"response_format":{"type":"json_object"}})");
@@ -208,13 +262,41 @@ TEST(OpenAiRequest, OfCompletionsHasPrompts) {
   EXPECT_EQ(written.notices.size(), 1U);
 }
 
+TEST(OpenAiRequest, OnlyWhatStrictModeKnowsIsStrict) {
+  const auto strict = [](std::string_view schema) {
+    Request asked = request();
+    asked.format = Format{.name = "x", .schema = Json::parse(schema)};
+    const auto sent = nlohmann::json::parse(body(asked, kOwn));
+    return sent["response_format"]["json_schema"]["strict"].get<bool>();
+  };
+  for (const char* schema :
+       {R"({"type":"object","properties":{"not":{"type":"string"},"anyOf":{"const":1}}})",
+        R"({"type":"object","properties":{"a":{"anyOf":[{"type":"null"},{"$ref":"#"}]}}})",
+        R"({"type":"object","properties":{"a":{"enum":[1]},"additionalProperties":{"const":2}}})",
+        R"({"type":"object","additionalProperties":false,"properties":{"a":{"type":"array",
+            "items":{"type":"string","pattern":"a"},"minItems":1}}})"})
+    EXPECT_TRUE(strict(schema)) << schema;
+  for (const char* schema :
+       {R"({"anyOf":[{"type":"object"}]})", R"({"type":"object","additionalProperties":true})",
+        R"({"type":"object","properties":{"a":{}}})",
+        R"({"type":"object","properties":{"a":true}})",
+        R"({"type":"object","properties":{"a":{"type":"string","minLength":1}}})",
+        R"({"type":"object","properties":{"a":{"type":"array","items":{"allOf":[]}}}})",
+        R"({"type":"object","$defs":{"d":{"type":"array","uniqueItems":true}}})"})
+    EXPECT_FALSE(strict(schema)) << schema;
+}
+
 TEST(OpenAiRequest, WhatStrictModeCannotSayIsNotStrict) {
   Request asked = request();
   asked.format = Format{
       .name = "prices",
       .schema = Json::parse(R"({"type":"object","additionalProperties":{"type":"number"}})")};
-  EXPECT_TRUE(rest(asked, kOwn).ends_with(
-      R"("schema":{"additionalProperties":{"type":"number"},"type":"object"},"strict":false}}})"));
+  EXPECT_TRUE(
+      rest(asked, kOwn)
+          .ends_with(
+              R"("schema":{"additionalProperties":{"type":"number"},"type":"object"},"strict":false}}})"));
+  EXPECT_EQ(write_openai_request(asked, kOwn).notices.at(0).text,
+            "openai: option format.strict was not sent: strict mode knows no maps");
   EXPECT_EQ(ignored(asked, kOwn), std::vector<std::string>{"format.strict"});
 }
 

@@ -50,8 +50,11 @@ TEST(TeiReplyTest, WhatIsNoListOfVectorsIsRefused) {
     return decoded.what().substr(std::string_view("huggingface: POST http://h/embed: ").size());
   };
   EXPECT_EQ(why("nope"), "the answer is no list of embeddings: \"nope\"");
-  for (const char* body : {"", "7", "[1]", "[\"a\"]", "[[\"a\"]]", "[[1]", "[[1]] 2", "[[1],null]"})
+  for (const char* body : {"", "7", "[[1]", "[[1]] 2"})
     EXPECT_TRUE(why(body, 2).starts_with("the answer is no list of embeddings")) << body;
+  for (const char* body : {"[1]", "[\"a\"]", "[[\"a\"]]", "[[1],null]"})
+    EXPECT_TRUE(why(body, 2).starts_with("the answer is wrong: an embedding ")) << body;
+  EXPECT_EQ(why("[[1e300]]"), "embedding 0, counted from 0, has a number that is none");
   EXPECT_EQ(why("[[1]]", 2), "there are 1 embeddings of 2 texts");
   EXPECT_EQ(why("[[1],[2]]"), "there are 2 embeddings of 1 texts");
   EXPECT_EQ(why("[[]]"), "embedding 0, counted from 0, is empty");

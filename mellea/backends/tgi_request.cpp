@@ -116,6 +116,7 @@ class RequestWriter {
   }
 
   void unknown() {
+    if (options_.context_window) ignored("context_window", "the server has decided");
     if (options_.min_p) ignored("min_p", "TGI knows none");
     if (options_.presence_penalty)
       ignored("presence_penalty", "TGI knows none for completions: x.repetition_penalty is near");

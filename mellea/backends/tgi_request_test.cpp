@@ -147,6 +147,7 @@ TEST(TgiRequestTest, EveryOptionIsSentOrReported) {
                          .frequency_penalty = 0.5,
                          .presence_penalty = 0.5,
                          .max_tokens = 1,
+                         .context_window = 1,
                          .seed = 1,
                          .stop = std::vector<std::string>{"x"},
                          .choices = 2,
@@ -156,10 +157,10 @@ TEST(TgiRequestTest, EveryOptionIsSentOrReported) {
                          .parallel_tool_calls = true,
                          .user = std::string("u"),
                          .service_tier = std::string("s")};
-  ASSERT_EQ(names_of_set(all).size(), 16U) << "a new option: see to it here, and in the writer";
+  ASSERT_EQ(names_of_set(all).size(), 17U) << "a new option: see to it here, and in the writer";
   const TgiRequest written = write_tgi_request(completion(all));
   EXPECT_EQ(parameters(written).size(), 10U);  // do_sample and details beside those that are sent
-  EXPECT_EQ(written.written.notices.size(), 7U);
+  EXPECT_EQ(written.written.notices.size(), 8U);
 }
 
 TEST(TgiRequestTest, WhatCannotBeSentIsNamed) {

@@ -29,6 +29,7 @@ constexpr std::tuple kFields{
     Field{"frequency_penalty", &ModelOptions::frequency_penalty},
     Field{"presence_penalty", &ModelOptions::presence_penalty},
     Field{"max_tokens", &ModelOptions::max_tokens},
+    Field{"context_window", &ModelOptions::context_window},
     Field{"seed", &ModelOptions::seed},
     Field{"stop", &ModelOptions::stop},
     Field{"choices", &ModelOptions::choices},

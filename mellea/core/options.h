@@ -47,7 +47,8 @@ struct ModelOptions {
   Option<double> min_p{};
   Option<double> frequency_penalty{};
   Option<double> presence_penalty{};
-  Option<std::int64_t> max_tokens{};  // of the answer
+  Option<std::int64_t> max_tokens{};      // of the answer
+  Option<std::int64_t> context_window{};  // tokens of prompt and answer; where the model is local
   Option<std::int64_t> seed{};
   Option<std::vector<std::string>> stop{};  // texts that end the answer
   Option<std::int64_t> choices{};           // answers to one request, "n"

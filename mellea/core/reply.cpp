@@ -29,6 +29,16 @@ void add_tool_call(std::vector<ToolCall>& calls, const ToolCallPart& part) {
   call.arguments += part.arguments;
 }
 
+void add_metadata(Json& metadata, const Json& told) {
+  if (!metadata || !metadata->is_object() || !told->is_object()) {
+    metadata = told;
+    return;
+  }
+  nlohmann::json both = *metadata;
+  both.update(*told);
+  metadata = Json(std::move(both));
+}
+
 // A Reply and a Choice have the same names for what a choice says.
 template <class Answer>
 void add_said(Answer& answer, const Chunk& chunk) {
@@ -42,18 +52,6 @@ void add_said(Answer& answer, const Chunk& chunk) {
     add_tool_call(answer.tool_calls, *part);
   else if (const auto* logprobs = std::get_if<Logprobs>(&chunk.what))
     answer.logprobs.insert(answer.logprobs.end(), logprobs->tokens.begin(), logprobs->tokens.end());
-}
-
-// What is told in pieces: of the head of an answer, then of its body.
-void add_metadata(Json& known, const Json& told) {
-  if (!told) return;
-  if (!known || !known->is_object() || !told->is_object()) {
-    known = told;
-    return;
-  }
-  nlohmann::json all = *known;
-  all.update(*told);
-  known = Json(std::move(all));
 }
 
 }  // namespace
@@ -113,7 +111,7 @@ void add(Reply& reply, const Chunk& chunk) {
     if (!info->service_tier.empty()) reply.response.service_tier = info->service_tier;
     if (!info->system_fingerprint.empty())
       reply.response.system_fingerprint = info->system_fingerprint;
-    add_metadata(reply.response.metadata, info->metadata);
+    if (info->metadata) add_metadata(reply.response.metadata, info->metadata);
   } else if (const auto* finish = std::get_if<Finish>(&chunk.what)) {
     reply.finish_reasons.push_back(finish->reason);
     if (chunk.index > 0) {

@@ -82,7 +82,9 @@ struct ResponseInfo {
   std::string model{};
   std::string service_tier{};
   std::string system_fingerprint{};
-  Json metadata{};  // an object: what else the provider tells, under its own names
+  // An object: what else the provider tells, under its own names. What comes later joins what came
+  // before, member by member.
+  Json metadata{};
 };
 
 // How likely the model found a token: the natural logarithm, 0 for certain.

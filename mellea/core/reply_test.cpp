@@ -66,6 +66,16 @@ TEST(ReplyTest, WhatIsToldLaterOfTheAnswerJoinsWhatWasToldBefore) {
   EXPECT_EQ(reply.response.metadata.text(), R"({"cost":1})");
 }
 
+TEST(ReplyTest, MetadataThatIsToldLaterJoinsWhatWasToldBefore) {
+  const auto told = [](std::string_view metadata) {
+    return Chunk{.what = ResponseInfo{.metadata = Json::parse(metadata)}};
+  };
+  const Reply reply = folded({told(R"({"cost":1,"id":"a"})"),
+                              {.what = ResponseInfo{.model = "m"}},
+                              told(R"({"cost":2,"times":[3]})")});
+  EXPECT_EQ(reply.response.metadata.text(), R"({"cost":2,"id":"a","times":[3]})");
+}
+
 TEST(ReplyTest, PutsToolCallsTogether) {
   const Reply reply =
       folded({{.what = ToolCallPart{.call = 0, .id = "c1", .name = "f", .arguments = "{\"a\""}},
