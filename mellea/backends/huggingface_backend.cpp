@@ -44,11 +44,11 @@ HttpProviderTraits traits(const BackendOptions& options, Server server) {
                        ? "check HF_TOKEN: it needs the permission to call inference providers, and "
                          "access to the model"
                        : "check the token (--api-key-env HF_TOKEN sends it there)",
-      .start_hint = "text-generation-launcher --model-id MODEL",
       .models = {.list = "data", .name = "id"},
       .models_path = "/models",
       .told_in_headers = {"x-compute-", "x-inference-", "x-queue-time", "x-total-time"}};
   if (server == Server::texts) {
+    traits.start_hint = "text-generation-launcher or text-embeddings-router, --model-id MODEL";
     traits.models = {.list = nullptr, .name = "model_id"};
     traits.models_path = "/info";
   }
@@ -75,6 +75,33 @@ std::string_view model_of_embedding(std::string_view model) {
     kChecks.refuse("\"" + one_line(name, 60) + "\" is no name of a model");
   return name;
 }
+
+// Sends the requests of a batch, each when its turn comes, which may be long after start().
+struct BatchSender {
+  std::weak_ptr<const HttpProvider> http{};
+  Request request{};  // its headers and limits
+  Instant until{};    // the end of all of them; zero: none
+  WrittenBatch written{};
+  std::string_view accept{};
+  std::function<HttpProvider::MakeDecoder(std::size_t part)> decoder_of{};
+  std::stop_token stop{};
+
+  std::unique_ptr<ReplyStream> send(std::size_t part) {
+    const auto provider = http.lock();
+    if (!provider) throw Error(Errc::shutdown, "huggingface: the backend is gone");
+    if (until != Instant{}) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Instant::clock::now());
+      request.limits.whole = std::max(left, std::chrono::milliseconds(1));
+    }
+    return provider->send(request,
+                          {.written = {.path = written.path,
+                                       .body = std::move(written.bodies[part]),
+                                       .notices = std::exchange(written.notices, {})},
+                           .accept = accept,
+                           .make_decoder = decoder_of(part)},
+                          stop);
+  }
+};
 
 // Chats go to `openai_`; what has protocols of its own is sent from here.
 class HuggingFaceBackend final : public Backend {
@@ -106,7 +133,7 @@ class HuggingFaceBackend final : public Backend {
   static std::shared_ptr<Backend> openai_client(Server server, BackendOptions options,
                                                 std::shared_ptr<Network> network) {
     options.base_url = join_url(options.base_url, "/v1");
-    HttpProviderTraits its = traits(options, Server::openai);
+    HttpProviderTraits its = traits(options, server);
     return make_openai_client(std::move(its), std::move(options), std::move(network),
                               server == Server::texts ? OpenAiDialect::of_tgi() : OpenAiDialect());
   }
@@ -138,51 +165,23 @@ class HuggingFaceBackend final : public Backend {
         std::move(stop));
   }
 
-  // What each request of a batch needs when its turn comes, which may be long after start().
-  struct Each {
-    std::weak_ptr<const HttpProvider> http{};
-    Request request{};  // its headers and limits
-    Instant until{};    // the end of all of them; zero: none
-    WrittenBatch written{};
-    std::string_view accept{};
-    std::function<HttpProvider::MakeDecoder(std::size_t part)> decoder_of{};
-    std::stop_token stop{};
-
-    std::unique_ptr<ReplyStream> send(std::size_t part) {
-      const auto provider = http.lock();
-      if (!provider) throw Error(Errc::shutdown, "huggingface: the backend is gone");
-      if (until != Instant{}) {
-        const auto left =
-            std::chrono::ceil<std::chrono::milliseconds>(until - Instant::clock::now());
-        request.limits.whole = std::max(left, std::chrono::milliseconds(1));
-      }
-      return provider->send(request,
-                            {.written = {.path = written.path,
-                                         .body = std::move(written.bodies[part]),
-                                         .notices = std::exchange(written.notices, {})},
-                             .accept = accept,
-                             .make_decoder = decoder_of(part)},
-                            stop);
-    }
-  };
-
   std::unique_ptr<ReplyStream> send_each(
       const Request& request, WrittenBatch written, std::string_view accept, int stride,
       std::function<HttpProvider::MakeDecoder(std::size_t part)> decoder_of,
       std::stop_token stop) const {
     const std::size_t requests = written.bodies.size();
     const auto whole = request.limits.whole;
-    auto each = std::make_shared<Each>(
-        Each{.http = http_,
-             .request = {.limits = request.limits, .headers = request.headers},
-             .until = whole.count() > 0 ? later(Instant::clock::now(), whole) : Instant{},
-             .written = std::move(written),
-             .accept = accept,
-             .decoder_of = std::move(decoder_of),
-             .stop = std::move(stop)});
-    return start_batch({.requests = requests, .stride = stride, .start = [each](std::size_t part) {
-                          return each->send(part);
-                        }});
+    auto sender = std::make_shared<BatchSender>(
+        BatchSender{.http = http_,
+                    .request = {.limits = request.limits, .headers = request.headers},
+                    .until = whole.count() > 0 ? later(Instant::clock::now(), whole) : Instant{},
+                    .written = std::move(written),
+                    .accept = accept,
+                    .decoder_of = std::move(decoder_of),
+                    .stop = std::move(stop)});
+    return start_batch({.requests = requests,
+                        .stride = stride,
+                        .start = [sender](std::size_t part) { return sender->send(part); }});
   }
 
   const bool is_router_;
