@@ -68,7 +68,7 @@ class Backend {
 class Network;  // the thread and the connections that backends share; opaque here
 
 struct BackendOptions {
-  std::string backend{};  // "litellm", "ollama", "openai", "scripted"
+  std::string backend{};  // "huggingface", "litellm", "ollama", "openai", "scripted"
   std::string model{};
   std::string base_url{};              // empty: the provider's own
   std::string api_key{};               // sent to the provider and nowhere else

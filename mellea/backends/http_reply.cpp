@@ -131,6 +131,7 @@ class HttpReply final : public ReplyStream {
     status_ = exchange_->head().status;
     if (!is_ok(status_)) return;
     decoder_ = call_.make_decoder();
+    decoder_->head(exchange_->head().headers);
     decoder_->begin(exchange_->head().header("content-type"));
     tell_headers(exchange_->head());
   }

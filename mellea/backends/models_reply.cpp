@@ -31,14 +31,27 @@ class ModelsDecoder final : public ReplyDecoder {
     nlohmann::json answer(nlohmann::json::value_t::discarded);
     if (!nests_deeper_than(body_, kMaxDepth))
       answer = nlohmann::json::parse(to_utf8(body_), nullptr, false);
+    if (form_.list == nullptr) {
+      if (!tell(answer, at, out)) refuse("the answer names no model", body_);
+      return;
+    }
     if (!answer.is_object() || !answer[form_.list].is_array())
-      refuse("the answer is no list of models: \"" + one_line(body_, 80) + '"');
-    for (const nlohmann::json& model : answer[form_.list])
-      if (model.is_object() && model.contains(form_.name) && model[form_.name].is_string())
-        out.push_back({.at = at, .what = model[form_.name].get<std::string>()});
+      refuse("the answer is no list of models", body_);
+    for (const nlohmann::json& model : answer[form_.list]) tell(model, at, out);
   }
 
  private:
+  // False if it has no name.
+  bool tell(const nlohmann::json& model, Instant at, std::vector<Chunk>& out) const {
+    if (!model.is_object() || !model.contains(form_.name) || !model[form_.name].is_string())
+      return false;
+    out.push_back({.at = at, .what = model[form_.name].get<std::string>()});
+    return true;
+  }
+
+  [[noreturn]] void refuse(const std::string& what, std::string_view body) const {
+    refuse(what + ": \"" + one_line(body, 80) + '"');
+  }
   [[noreturn]] void refuse(const std::string& what) const {
     throw Error(Errc::parse_error, names_->prefix() + what);
   }

@@ -9,7 +9,7 @@ namespace mellea {
 
 // Where the names are: {"data":[{"id":"gpt-4o"}]} has them in the list "data" under "id".
 struct ModelList {
-  const char* list = "data";
+  const char* list = "data";  // null: the answer is about one model, and has its name
   const char* name = "id";
 };
 

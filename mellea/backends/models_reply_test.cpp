@@ -33,6 +33,16 @@ TEST(ModelsDecoder, NamesTheModels) {
   EXPECT_EQ(names_in(R"({"data":[]})", {}), std::vector<std::string>{});
 }
 
+TEST(ModelsDecoder, AServerOfOneModelNamesIt) {
+  const ModelList one{.list = nullptr, .name = "model_id"};
+  EXPECT_EQ(names_in(R"({"model_id":"a/b","version":"3.3.5"})", one),
+            std::vector<std::string>{"a/b"});
+  for (const char* answer : {"", "[]", "{}", R"({"model_id":7})", "nope"})
+    EXPECT_EQ(names_in(answer, one),
+              std::vector<std::string>{"p: GET http://h/models: the answer names no model: \"" +
+                                       std::string(answer) + '"'});
+}
+
 TEST(ModelsDecoder, WhatIsNoListIsRefused) {
   const std::vector<std::string> refused = {
       R"(p: GET http://h/models: the answer is no list of models: "nope")"};

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "mellea/backends/openai_reply.h"
-#include "mellea/backends/openai_request.h"
 
 namespace mellea {
 namespace {
@@ -30,10 +29,11 @@ HttpProvider::MakeDecoder decoder_for(const Request& request) {
 
 class OpenAiClient final : public Backend {
  public:
-  OpenAiClient(HttpProviderTraits traits, BackendOptions options, std::shared_ptr<Network> network)
+  OpenAiClient(HttpProviderTraits traits, BackendOptions options, std::shared_ptr<Network> network,
+               std::optional<OpenAiDialect> dialect)
       : provider_(traits.provider),
         http_(std::move(traits), std::move(options), std::move(network)),
-        dialect_(OpenAiDialect::of_host(http_.url().host)) {}
+        dialect_(dialect.value_or(OpenAiDialect::of_host(http_.url().host))) {}
 
   std::string_view provider() const override { return provider_; }
   Endpoint endpoint() const override { return http_.endpoint(); }
@@ -62,8 +62,10 @@ class OpenAiClient final : public Backend {
 }  // namespace
 
 std::shared_ptr<Backend> make_openai_client(HttpProviderTraits traits, BackendOptions options,
-                                            std::shared_ptr<Network> network) {
-  return std::make_shared<OpenAiClient>(std::move(traits), std::move(options), std::move(network));
+                                            std::shared_ptr<Network> network,
+                                            std::optional<OpenAiDialect> dialect) {
+  return std::make_shared<OpenAiClient>(std::move(traits), std::move(options), std::move(network),
+                                        dialect);
 }
 
 }  // namespace mellea

@@ -2,14 +2,17 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "mellea/backends/http_provider.h"
+#include "mellea/backends/openai_request.h"
 
 namespace mellea {
 
-// `options.base_url` must be whole. Throws as HttpProvider does. May be called from several threads
-// at once.
+// `options.base_url` must be whole; without a dialect its host decides. Throws as HttpProvider
+// does. May be called from several threads at once.
 std::shared_ptr<Backend> make_openai_client(HttpProviderTraits traits, BackendOptions options,
-                                            std::shared_ptr<Network> network);
+                                            std::shared_ptr<Network> network,
+                                            std::optional<OpenAiDialect> dialect = {});
 
 }  // namespace mellea

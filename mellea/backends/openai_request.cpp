@@ -234,6 +234,8 @@ class RequestWriter {
     if (!options_.parallel_tool_calls) return;
     if (tools.empty())
       ignored("parallel_tool_calls", "there are no tools");
+    else if (dialect_.tgi)
+      ignored("parallel_tool_calls", kNotTgi);
     else if (member("parallel_tool_calls"))
       json_.boolean(*options_.parallel_tool_calls);
   }
@@ -261,6 +263,11 @@ class RequestWriter {
   void format() {
     if (!request_.format || !member("response_format")) return;
     const Format& format = *request_.format;
+    if (dialect_.tgi) {
+      json_.begin_object().key("type").text("json").key("value");
+      json_.raw(format.schema ? format.schema.text() : R"({"type":"object"})").end_object();
+      return;
+    }
     json_.begin_object().key("type");
     if (!format.schema || !dialect_.knows_schemas) {
       if (format.schema) ignored("format.schema", "this service knows any JSON object, or none");
@@ -284,27 +291,35 @@ class RequestWriter {
   void sampling() {
     if (options_.context_window) ignored("context_window", "the server has decided");
     number("temperature", options_.temperature);
-    number("top_p", options_.top_p);
+    if (!dialect_.tgi || !options_.top_p || *options_.top_p != 1)  // all of it: an error there
+      number("top_p", options_.top_p);
     if_known("top_k", options_.top_k);
     if_known("min_p", options_.min_p);
     number("frequency_penalty", options_.frequency_penalty);
     number("presence_penalty", options_.presence_penalty);
     number("seed", options_.seed);
-    number("n", options_.choices);
+    choices();
     if (options_.stop && member("stop")) {
       json_.begin_array();
       for (const std::string& stop : *options_.stop)
         json_.text(checks_.text(stop, {"option stop"}));
       json_.end_array();
     }
-    text("user", options_.user);
+    unless_tgi("user", options_.user);
+  }
+
+  void choices() {
+    if (dialect_.tgi && options_.choices && *options_.choices != 1)
+      ignored("choices", "TGI gives one answer to a chat");
+    else
+      number("n", options_.choices);
   }
 
   void chat_options() {
     number(dialect_.own_service ? "max_completion_tokens" : "max_tokens", options_.max_tokens);
     if (options_.logprobs && member("logprobs")) json_.boolean(*options_.logprobs);
     number("top_logprobs", options_.top_logprobs);
-    text("service_tier", options_.service_tier);
+    unless_tgi("service_tier", options_.service_tier);
   }
 
   void think() {
@@ -325,6 +340,7 @@ class RequestWriter {
         if (is_switch && member("thinking"))
           json_.begin_object().key("type").text(off ? "disabled" : "enabled").end_object();
         return;
+      case OpenAiDialect::Thinking::none: ignored("think", "this service does not know it"); return;
       case OpenAiDialect::Thinking::openrouter: break;
     }
     if (!member("reasoning")) return;
@@ -367,6 +383,13 @@ class RequestWriter {
       number(name, option);
   }
 
+  void unless_tgi(std::string_view name, const Option<std::string>& option) {
+    if (option && dialect_.tgi)
+      ignored(name, kNotTgi);
+    else
+      text(name, option);
+  }
+
   WrittenRequest finish(std::string_view path) && {
     if (request_.stream && request_.kind != Request::Kind::embedding) {
       if (member("stream")) json_.boolean(true);
@@ -381,6 +404,7 @@ class RequestWriter {
     return {path, std::move(json_).take(), std::move(notices_)};
   }
 
+  static constexpr const char* kNotTgi = "this service does not know it";
   static constexpr const char* kKwargs = "chat_template_kwargs";
 
   const RequestChecks checks_;
@@ -438,6 +462,10 @@ OpenAiDialect OpenAiDialect::of_host(std::string_view host) noexcept {
   if (host == "openrouter.ai")
     return {.thinking = Thinking::openrouter, .thinking_member = "reasoning"};
   return {};
+}
+
+OpenAiDialect OpenAiDialect::of_tgi() noexcept {
+  return {.tgi = true, .knows_more_sampling = false, .thinking = Thinking::none};
 }
 
 WrittenRequest write_openai_request(const Request& request, OpenAiDialect dialect,

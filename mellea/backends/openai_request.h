@@ -9,7 +9,7 @@ namespace mellea {
 
 // Servers that speak the protocol differ in what they take. What a service does not know is left
 // out, with a notice: some refuse it, others pass over it in silence. The defaults are for servers
-// that take what they know and pass over the rest: vLLM, TGI, llama-server, LM Studio...
+// that take what they know and pass over the rest: vLLM, llama-server, LM Studio...
 struct OpenAiDialect {
   // How thinking is switched on and off; how much of it is an effort everywhere.
   enum class Thinking {
@@ -17,11 +17,14 @@ struct OpenAiDialect {
     chat_template,  // "chat_template_kwargs": {"enable_thinking": ...}
     deepseek,       // "thinking": {"type": "enabled"}
     openrouter,     // "reasoning": {"enabled": true} or {"effort": ...}
+    none,           // not at all
   };
 
   // OpenAI's, or Azure's copy of it: wants max_completion_tokens, and schemas in which every object
   // lists all its members as required and allows no others.
   bool own_service = false;
+  // A Text Generation Inference server: wants a schema in another form, and knows little.
+  bool tgi = false;
   bool knows_more_sampling = true;  // top_k, min_p
   bool knows_schemas = true;        // else: any JSON object
   Thinking thinking = Thinking::chat_template;
@@ -29,6 +32,7 @@ struct OpenAiDialect {
   std::string_view thinking_member = "reasoning_content";
 
   static OpenAiDialect of_host(std::string_view host) noexcept;
+  static OpenAiDialect of_tgi() noexcept;
 };
 
 bool is_azure(std::string_view host) noexcept;

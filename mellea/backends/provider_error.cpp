@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <utility>
@@ -23,6 +24,7 @@ struct Fault {
   std::string text{};       // what to quote: the message, or a body that is no JSON
   std::string generated{};  // what the model wrote, where that was the fault
   int status = 0;           // some gateways put one into the body of a stream
+  std::optional<std::chrono::milliseconds> wait{};  // until the model is loaded
 };
 
 const json& member(const json& object, const char* name) {
@@ -78,7 +80,7 @@ std::string code_in(const json& inner, const json& outer) {
 
 int status_in(const json& inner, const json& outer) {
   for (const json* object : {&inner, &outer}) {
-    for (const char* name : {"code", "status", "status_code"}) {
+    for (const char* name : {"code", "status", "status_code", "http_status_code"}) {
       const std::string text = word(*object, name);
       int status = 0;
       std::from_chars(text.data(), text.data() + text.size(), status);
@@ -86,6 +88,14 @@ int status_in(const json& inner, const json& outer) {
     }
   }
   return 0;
+}
+
+// Hugging Face's guess, in seconds.
+std::optional<std::chrono::milliseconds> wait_in(const json& outer) {
+  const json& time = member(outer, "estimated_time");
+  if (!time.is_number()) return {};
+  constexpr double kYear = 365.0 * 24 * 3600;
+  return std::chrono::milliseconds(std::llround(std::clamp(time.get<double>(), 0.0, kYear) * 1000));
 }
 
 constexpr std::size_t kMaxDepth = 64;
@@ -118,7 +128,8 @@ Fault read_object(const json& outer) {
               .message = sentence(inner),
               .text{},
               .generated = word(inner, "failed_generation"),
-              .status = status_in(inner, outer)};
+              .status = status_in(inner, outer),
+              .wait = wait_in(outer)};
   add_upstream(member(member(inner, "metadata"), "raw"), fault);
   return fault;
 }
@@ -168,7 +179,7 @@ constexpr auto kContextSentences = std::to_array<std::string_view>({
     "when context the overflows",          // LM Studio
     "cannot truncate prompt with n_keep",  // LM Studio
     "context size has been exceeded",      // LM Studio
-    "`max_new_tokens` must be",            // TGI
+    "`max_new_tokens` must be <=",         // TGI
     "`inputs` must have less than",        // TGI
     "prompt is too long",                  // Anthropic
     "exceed context limit",                // Anthropic
@@ -188,11 +199,14 @@ constexpr auto kContentSentences = std::to_array<std::string_view>({
 });
 constexpr auto kKeyCodes = std::to_array<std::string_view>(
     {"invalid_api_key", "authentication_error", "permission_error", "auth_error"});
-constexpr auto kLimitCodes = std::to_array<std::string_view>(
-    {"rate_limit_exceeded", "rate_limit_error", "throttling_error", "capacity_exceeded"});
+constexpr auto kLimitCodes =
+    std::to_array<std::string_view>({"rate_limit_exceeded", "rate_limit_error", "throttling_error",
+                                     "capacity_exceeded", "overloaded"});
 constexpr auto kCreditCodes = std::to_array<std::string_view>(
     {"insufficient_quota", "budget_exceeded", "billing_hard_limit_reached", "billing_not_active",
      "consumption_limit_reached", "token_quota_reached"});
+constexpr auto kRequestCodes =
+    std::to_array<std::string_view>({"invalid_request_error", "validation"});
 constexpr auto kMissingCodes =
     std::to_array<std::string_view>({"model_not_found", "not_found_error", "DeploymentNotFound"});
 constexpr auto kMissingSentences = std::to_array<std::string_view>({
@@ -215,6 +229,7 @@ Errc category_of_status(int status) {
     case 408: return Errc::timeout;
     case 402:
     case 429: return Errc::rate_limit;
+    case 424: return Errc::server_error;  // TGI, TEI: in the middle of a generation
     default: return status >= 500 && status < 600 ? Errc::server_error : Errc::unknown;
   }
 }
@@ -224,9 +239,7 @@ Errc category_of_words(const Fault& fault) {
   if (is_one_of(fault, kKeyCodes)) return Errc::auth;
   if (is_one_of(fault, kMissingCodes) || says_one_of(fault, kMissingSentences))
     return Errc::not_found;
-  return fault.code == "invalid_request_error" || fault.type == "invalid_request_error"
-             ? Errc::invalid_request
-             : Errc::server_error;
+  return is_one_of(fault, kRequestCodes) ? Errc::invalid_request : Errc::server_error;
 }
 
 // The status decides, but where the provider's word is more exact.
@@ -254,6 +267,7 @@ bool is_too_large(int status, const Fault& fault) {
 bool is_retryable(Errc code, int status, const Fault& fault) {
   if (code == Errc::rate_limit)
     return !is_out_of_credit(status, fault) && !is_too_large(status, fault);
+  if (status == 424) return false;
   return code == Errc::server_error || code == Errc::timeout || status == 409;
 }
 
@@ -308,7 +322,7 @@ Error answer_error(const RequestNames& names, const FailedAnswer& answer) {
                 .provider_code = std::move(fault.code),
                 .provider_message = std::move(fault.message),
                 .request_id = answer.request_id,
-                .retry_after = answer.retry_after,
+                .retry_after = answer.retry_after ? answer.retry_after : fault.wait,
                 .retryable = retryable});
 }
 

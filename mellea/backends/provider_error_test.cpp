@@ -349,6 +349,46 @@ constexpr auto kTold = std::to_array<Told>({
      R"({"error":"Input validation error: `inputs` tokens + `max_new_tokens` must be <= )"
      R"(4096. Given: 4000 `inputs` tokens and 200 `max_new_tokens`","error_type":"validation"})",
      Errc::context_length, false, "validation", "Input validation"},
+    {"TGI", 422,
+     R"({"error":"Input validation error: `max_new_tokens` must be strictly positive",)"
+     R"("error_type":"validation"})",
+     Errc::invalid_request, false, "validation", "Input validation"},
+    {"TGI", 424,
+     R"({"error":"Request failed during generation: Server error: CUDA out of memory.",)"
+     R"("error_type":"generation"})",
+     Errc::server_error, false, "generation", "Request failed"},
+    {"TGI", 429, R"({"error":"Model is overloaded","error_type":"overloaded"})", Errc::rate_limit,
+     true, "overloaded", "Model is overloaded"},
+    {"TGI", 500, R"({"error":"Incomplete generation","error_type":"incomplete_generation"})",
+     Errc::server_error, true, "incomplete_generation", "Incomplete"},
+    {"TEI", 413,
+     R"({"error":"Input validation error: `inputs` must have less than 512 tokens. Given: 514",)"
+     R"("error_type":"Validation"})",
+     Errc::context_length, false, "Validation", "Input validation"},
+    {"TEI", 422,
+     R"({"error":"batch size 64 > maximum allowed batch size 32","error_type":"Validation"})",
+     Errc::invalid_request, false, "Validation", "batch size 64"},
+    {"TEI", 429, R"({"message":"Model is overloaded","code":429,"type":"Overloaded"})",
+     Errc::rate_limit, true, "Overloaded", "Model is overloaded"},
+    {"Hugging Face", 402,
+     R"({"error":"You have exceeded your monthly included credits for Inference Providers. )"
+     R"(Subscribe to PRO to get 20x more monthly included credits."})",
+     Errc::rate_limit, false, "", "You have exceeded"},
+    {"Hugging Face", 403,
+     R"({"error":"This authentication method does not have sufficient permissions to call )"
+     R"(Inference Providers on behalf of user x"})",
+     Errc::auth, false, "", "This authentication"},
+    {"Hugging Face", 403,
+     R"({"error":"Access to model google/gemma-3-4b-pt is restricted and you are not in the )"
+     R"(authorized list. Visit https://huggingface.co/google/gemma-3-4b-pt to ask for access."})",
+     Errc::auth, false, "", "Access to model"},
+    {"Hugging Face", 400,
+     R"({"error":{"message":"The requested model 'a/b' is not supported by any provider you )"
+     R"(have enabled.","type":"invalid_request_error","param":"model","code":)"
+     R"("model_not_supported"}})",
+     Errc::invalid_request, false, "model_not_supported", "The requested model"},
+    {"Hugging Face", 503, R"({"error":"Model a/b is currently loading","estimated_time":20.0})",
+     Errc::server_error, true, "", "Model a/b is"},
     {"Hugging Face", 400,
      R"({"error":["Error in `parameters.top_k`: ensure this value is greater"]})",
      Errc::invalid_request, false, "", "Error in `parameters"},
@@ -402,6 +442,16 @@ TEST(ProviderError, AnErrorInAStreamHasItsCategory) {
        R"({"error":{"message":"litellm.RateLimitError: AnthropicException - Overloaded",)"
        R"("type":"throttling_error","param":"None","code":"429"}})",
        Errc::rate_limit, true, "throttling_error", "litellm.RateLimitError"},
+      {"TGI", 0, R"({"error":"Model is overloaded","error_type":"overloaded"})", Errc::rate_limit,
+       true, "overloaded", "Model is overloaded"},
+      {"TGI", 0,
+       R"({"error":"Input validation error: `inputs` cannot be empty","error_type":"validation"})",
+       Errc::invalid_request, false, "validation", "Input validation"},
+      {"TGI", 0,
+       R"({"error":"Request failed during generation: out of memory","error_type":"generation"})",
+       Errc::server_error, true, "generation", "Request failed"},
+      {"TGI", 0, R"({"error":{"message":"Input validation error: x","http_status_code":422}})",
+       Errc::invalid_request, false, "", "Input validation"},
       {"Ollama", 0, R"({"error":"pull model manifest: file does not exist"})", Errc::not_found,
        false, "", "pull model"},
       {"Ollama", 0,
@@ -420,6 +470,21 @@ TEST(ProviderError, AnErrorInAStreamHasItsCategory) {
     EXPECT_EQ(error.details().provider_code, told.word) << told.who << told.body;
     EXPECT_TRUE(error.details().provider_message.starts_with(told.sentence)) << told.body;
   }
+}
+
+TEST(ProviderError, HowLongAModelTakesToLoadIsHowLongToWait) {
+  using std::chrono::milliseconds;
+  const auto wait = [](std::string_view time, std::optional<milliseconds> header = {}) {
+    const std::string body = R"({"error":"loading","estimated_time":)" + std::string(time) + '}';
+    return answer_error(kNames, {.status = 503, .body = body, .retry_after = header})
+        .details()
+        .retry_after;
+  };
+  EXPECT_EQ(wait("44.49033436"), milliseconds(44'490));
+  EXPECT_EQ(wait("20", milliseconds(5)), milliseconds(5)) << "the header is meant for us";
+  EXPECT_EQ(wait("-1"), milliseconds(0));
+  EXPECT_EQ(wait("1e300"), std::chrono::hours(365 * 24));
+  EXPECT_EQ(wait("\"soon\""), std::nullopt);
 }
 
 TEST(ProviderError, TheWayOutIsTold) {

@@ -8,6 +8,7 @@
 
 #include "mellea/backends/provider_error.h"
 #include "mellea/core/reply.h"
+#include "mellea/core/request.h"
 
 namespace mellea {
 
@@ -18,6 +19,9 @@ class ReplyDecoder {
  public:
   virtual ~ReplyDecoder() = default;
 
+  // What the head of the answer says, names in lower case; few protocols say anything there. Comes
+  // before begin().
+  virtual void head(const Headers& /*headers*/) {}
   // The answer has begun.
   virtual void begin(std::string_view content_type) = 0;
   // The next bytes, however they were cut. Appends to `out`; `at` is when they arrived.

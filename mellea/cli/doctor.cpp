@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kPatience{2'000};
 constexpr const char* kLiteLlmUrl = "http://127.0.0.1:4000";
+constexpr std::string_view kHuggingFaceUrl = "https://router.huggingface.co/v1";
 constexpr std::string_view kOpenAiUrl = "https://api.openai.com/v1";
 
 // One line of the table.
@@ -124,6 +125,21 @@ std::optional<Row> litellm_row(const Environment& environment, bool named,
   return row;
 }
 
+// Nothing where nobody has asked for it.
+std::optional<Row> huggingface_row(const Environment& environment, bool named,
+                                   const std::shared_ptr<Network>& network) {
+  Row row{.name = "huggingface",
+          .configured_by =
+              set_ones(environment, {"MELLEA_BASE_URL", "HF_INFERENCE_ENDPOINT", "HF_TOKEN"})};
+  if (row.configured_by.empty() && !named) return {};
+  if (row.configured_by.empty()) row.configured_by = "--backend";
+  const BackendOptions options = configured_model({.backend = "huggingface"}, environment);
+  ask_if_near(row, options,
+              options.base_url.empty() ? std::string(kHuggingFaceUrl) : options.base_url, named,
+              network);
+  return row;
+}
+
 // MELLEA_BASE_URL is one backend's: that of MELLEA_BACKEND, unless another is `named`.
 Environment environment_of(const std::string& backend, const std::string& named,
                            const Environment& environment) {
@@ -143,7 +159,12 @@ std::vector<Row> backend_rows(const std::string& named, const Environment& envir
   if (std::optional<Row> litellm =
           litellm_row(environment_of("litellm", named, environment), named == "litellm", network))
     rows.push_back(std::move(*litellm));
-  if (named.empty() || named == "ollama" || named == "openai" || named == "litellm") return rows;
+  if (std::optional<Row> huggingface = huggingface_row(
+          environment_of("huggingface", named, environment), named == "huggingface", network))
+    rows.push_back(std::move(*huggingface));
+  if (named.empty() || named == "ollama" || named == "openai" || named == "litellm" ||
+      named == "huggingface")
+    return rows;
   try {
     static_cast<void>(make_backend({.backend = named}, network));
   } catch (const Error& error) {

@@ -6,6 +6,7 @@
 #include <stop_token>
 #include <thread>
 
+#include "mellea/backends/huggingface_backend.h"
 #include "mellea/backends/ollama_backend.h"
 #include "mellea/cli/exit_code.h"
 #include "mellea/cli/probe.h"
@@ -80,6 +81,11 @@ BackendOptions configured_model(const ModelArguments& arguments, const Environme
   };
   if (chosen.backend == "openai") take_own("OPENAI_BASE_URL", "OPENAI_API_KEY");
   if (chosen.backend == "litellm") take_own("LITELLM_BASE_URL", "LITELLM_API_KEY");
+  if (chosen.backend == "huggingface") {
+    const bool is_typed = !chosen.base_url.empty();
+    take_own("HF_INFERENCE_ENDPOINT", "HF_TOKEN");
+    if (is_typed && !is_run_by_huggingface(chosen.base_url)) chosen.api_key.clear();
+  }
   if (chosen.backend == "ollama") take_own("OLLAMA_HOST", "OLLAMA_API_KEY");
   if (!arguments.api_key_env.empty()) chosen.api_key = key_from(arguments.api_key_env, environment);
   return chosen;

@@ -24,8 +24,9 @@ struct ModelArguments {
   std::string api_key_env{};
 };
 
-// What flags and environment say; what nobody says is empty. Throws UsageError if --api-key-env
-// names a variable that is not set.
+// What flags and environment say; what nobody says is empty. HF_TOKEN, which opens more than one
+// server, goes to a base URL that is not Hugging Face's only if --api-key-env names it. Throws
+// UsageError if --api-key-env names a variable that is not set.
 BackendOptions configured_model(const ModelArguments& arguments, const Environment& environment);
 
 // The same, but where nobody names a backend it is Ollama, if one answers on this machine; then the

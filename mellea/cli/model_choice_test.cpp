@@ -51,6 +51,24 @@ TEST(ModelChoice, TakesTheKeyFromTheVariableThatIsNamed) {
                UsageError);
 }
 
+TEST(ModelChoice, AHuggingFaceTokenGoesWhereItIsMeantToGo) {
+  const auto environment = environment_of({{"HF_TOKEN", "hf_x"}});
+  const auto key = [&](const std::string& url, const std::string& api_key_env = "") {
+    return configured_model({.backend = "huggingface", .base_url = url, .api_key_env = api_key_env},
+                            environment)
+        .api_key;
+  };
+  EXPECT_EQ(key(""), "hf_x");
+  EXPECT_EQ(key("https://router.huggingface.co/novita/v1"), "hf_x");
+  EXPECT_EQ(key("http://gpu-box:8080"), "");
+  EXPECT_EQ(key("http://gpu-box:8080", "HF_TOKEN"), "hf_x");
+  const BackendOptions both = configured_model(
+      {.backend = "huggingface"},
+      environment_of({{"HF_TOKEN", "hf_x"}, {"HF_INFERENCE_ENDPOINT", "http://gateway"}}));
+  EXPECT_EQ(both.base_url, "http://gateway");
+  EXPECT_EQ(both.api_key, "hf_x");
+}
+
 TEST(ModelChoice, OllamaHasItsOwnVariables) {
   const auto environment = environment_of(
       {{"OLLAMA_HOST", "gpu-box"}, {"OLLAMA_API_KEY", "key"}, {"OPENAI_BASE_URL", "http://o"}});

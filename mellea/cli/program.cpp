@@ -60,8 +60,10 @@ struct Typed {
 void add_model_flags(CLI::App& command, ModelArguments& model) {
   const std::string group = "Which model (flags win over the environment)";
   command
-      .add_option("--backend", model.backend,
-                  "litellm, ollama, openai or scripted; MELLEA_BACKEND; else the Ollama of this machine")
+      .add_option(
+          "--backend", model.backend,
+          "huggingface, litellm, ollama, openai or scripted; MELLEA_BACKEND; else the Ollama "
+          "of this machine")
       ->type_name("NAME")
       ->group(group);
   command.add_option("--model", model.model, "MELLEA_MODEL")->type_name("NAME")->group(group);
@@ -70,7 +72,7 @@ void add_model_flags(CLI::App& command, ModelArguments& model) {
       ->group(group);
   command
       .add_option("--api-key-env", model.api_key_env,
-                  "variable of the key: OPENAI_API_KEY, OLLAMA_API_KEY")
+                  "variable of the key: HF_TOKEN, OPENAI_API_KEY, OLLAMA_API_KEY")
       ->type_name("NAME")
       ->group(group);
 }

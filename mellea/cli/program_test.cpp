@@ -577,6 +577,31 @@ TEST(Doctor, TellsWhatOllamaHas) {
   EXPECT_EQ(base.code, 0) << base.out;
 }
 
+TEST(Doctor, TellsWhichModelATgiServerHas) {
+  LoopbackServer server([](const ReceivedRequest& request) {
+    return Script::answer(200, request.path == "/info" ? R"({"model_id":"a/b"})" : "");
+  });
+  const Ended ended = run({"doctor"}, {{"HF_INFERENCE_ENDPOINT", server.url()}});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  for (const char* text : {"huggingface", "HF_INFERENCE_ENDPOINT", "yes  127.0.0.1:", "a/b"})
+    EXPECT_NE(ended.out.find(text), std::string::npos) << text << '\n' << ended.out;
+  const Ended far = run({"doctor"}, {{"HF_TOKEN", "hf_x"}});
+  EXPECT_NE(far.out.find("not asked (--backend huggingface asks)"), std::string::npos) << far.out;
+  EXPECT_EQ(run({"doctor"}, {}).out.find("huggingface"), std::string::npos);
+}
+
+TEST(Chat, AsksATgiServer) {
+  LoopbackServer server({Script::answer(
+      200, R"({"choices":[{"message":{"content":"Paris"},"finish_reason":"stop"}]})")});
+  const Ended ended =
+      run({"chat", "--backend", "huggingface", "--base-url", server.url(), "--model", "a/b", "Hi"},
+          {{"HF_TOKEN", "hf_secret"}});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_EQ(ended.out, "Paris\n");
+  EXPECT_EQ(server.requests().at(0).path, "/v1/chat/completions");
+  EXPECT_EQ(server.requests().at(0).header("authorization"), "") << "nobody sent it there";
+}
+
 TEST(Doctor, AnOllamaThatIsNotThereIsAFailureOnlyIfItIsWanted) {
   const std::string host = "127.0.0.1:" + std::to_string(closed_port());
   const Ended wanted = run({"doctor"}, {{"OLLAMA_HOST", host}});

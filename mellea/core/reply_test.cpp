@@ -30,6 +30,18 @@ TEST(UsageTest, LaterCountsReplaceEarlierOnesAndAbsentOnesDoNot) {
             (Usage{.input_tokens = 1, .output_tokens = 3}));
 }
 
+TEST(ReplyTest, MetadataToldInPiecesAddsUp) {
+  const auto told = [](const char* json) {
+    return Chunk{.what = ResponseInfo{.metadata = Json::parse(json)}};
+  };
+  EXPECT_EQ(folded({told(R"({"cost":1,"seed":2})"),
+                    {.what = ResponseInfo{.id = "r"}},
+                    told(R"({"seed":3})")})
+                .response.metadata.text(),
+            R"({"cost":1,"seed":3})");
+  EXPECT_EQ(folded({told("[1]"), told(R"({"cost":1})")}).response.metadata.text(), R"({"cost":1})");
+}
+
 TEST(ReplyTest, FoldsWhatIsSaid) {
   const Reply reply = folded({{.what = ResponseInfo{.id = "r1", .model = "m"}},
                               {.what = Thinking{"hm"}},
