@@ -9,6 +9,7 @@
 
 #include "mellea/backends/backend.h"
 #include "mellea/backends/reply_decoder.h"
+#include "mellea/backends/token_source.h"
 #include "mellea/net/network.h"
 #include "mellea/net/retry.h"
 
@@ -22,12 +23,16 @@ struct HttpCall {
   // How the names of headers begin, in lower case, that go into ResponseInfo::metadata. Static.
   std::vector<std::string_view> told_in_headers{};
   RetryRule retry{};
+  // Where the header `authorization: Bearer` comes from; null: the request is whole.
+  std::shared_ptr<TokenSource> tokens{};
 };
 
 // Sends the request. It is sent again, as `retry` says, until something of an answer was delivered;
-// each time the stream tells with a Notice. No thread waits in between.
-// Limits::whole holds for all attempts together. The stream does not keep the Network: once that is
-// gone, it fails with Errc::shutdown. Throws Error where Network::start() does.
+// each time the stream tells with a Notice. No thread waits in between, nor for a token; a token
+// that is refused (401) is exchanged for another, once, and the request sent again. Limits::whole
+// holds for all attempts together, tokens included. The stream does not keep the Network: once that
+// is gone, it fails with Errc::shutdown. Throws Error where Network::start() and
+// TokenSource::token() do.
 std::unique_ptr<ReplyStream> start_http_reply(const std::shared_ptr<Network>& network,
                                               HttpCall call, std::stop_token stop);
 
