@@ -33,8 +33,9 @@ constexpr std::size_t kMaxErrorBody = 64U << 10U;
 double random_fraction() { return static_cast<double>(Id::random().high >> 11U) * 0x1p-53; }
 
 std::string request_id(const HttpHead& head) {
-  static constexpr std::array<std::string_view, 5> kNames = {
-      "x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "x-amzn-requestid"};
+  static constexpr std::array<std::string_view, 6> kNames = {
+      "x-request-id",    "request-id",       "apim-request-id",
+      "x-ms-request-id", "x-amzn-requestid", "x-global-transaction-id"};
   for (const std::string_view name : kNames)
     if (const std::string_view id = head.header(name); !id.empty()) return std::string(id);
   return {};

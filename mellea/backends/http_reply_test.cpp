@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <latch>
 #include <mutex>
 #include <thread>
 
@@ -138,10 +139,10 @@ TEST_F(HttpReplyWithAToken, StartsAndWaitsUntilItIsThere) {
 TEST_F(HttpReplyWithAToken, TellsWhenToReadOn) {
   serve({fine()});
   const auto stream = start();
-  std::promise<void> woken;
-  ASSERT_TRUE(stream->when_ready([&] { woken.set_value(); }));
+  const auto woken = std::make_shared<std::latch>(1);
+  ASSERT_TRUE(stream->when_ready([woken] { woken->count_down(); }));
   tokens_->give("secret-token-1");
-  woken.get_future().wait();
+  woken->wait();
   EXPECT_EQ(read(*stream).reply.text, "a");
 }
 
@@ -169,8 +170,8 @@ TEST_F(HttpReplyWithAToken, WaitsNoLongerThanItsTime) {
   EXPECT_EQ(all.outcome(), "timeout");
   EXPECT_EQ(all.what(), "watsonx: no token when its time was up");
   const auto silent = start({.whole = 20ms});
-  std::promise<void> woken;
-  if (silent->when_ready([&] { woken.set_value(); })) woken.get_future().wait();
+  const auto woken = std::make_shared<std::latch>(1);
+  if (silent->when_ready([woken] { woken->count_down(); })) woken->wait();
   EXPECT_EQ(read(*silent).outcome(), "timeout");
   EXPECT_TRUE(server_->requests().empty());
 }
@@ -184,13 +185,13 @@ TEST_F(HttpReplyWithAToken, IsCancelledWhileItWaits) {
   const auto stopped = start({}, source.get_token());
   std::jthread stopper([&] { source.request_stop(); });
   EXPECT_EQ(read(*stopped).outcome(), "cancelled");
-  const auto woken = start();
-  std::promise<void> wake;
-  ASSERT_TRUE(woken->when_ready([&] { wake.set_value(); }));
-  woken->cancel();
-  wake.get_future().wait();
+  const auto third = start();
+  const auto wake = std::make_shared<std::latch>(1);
+  ASSERT_TRUE(third->when_ready([wake] { wake->count_down(); }));
+  third->cancel();
+  wake->wait();
   tokens_->give("secret-token-1");
-  EXPECT_EQ(read(*woken).outcome(), "cancelled");
+  EXPECT_EQ(read(*third).outcome(), "cancelled");
   EXPECT_TRUE(server_->requests().empty());
 }
 

@@ -20,6 +20,7 @@ struct Fault {
   std::string message{};  // of a JSON body
   std::string text{};     // what to quote: the message, or a body that is no JSON
   int status = 0;         // some gateways put one into the body of a stream
+  std::string request_id{};
 };
 
 std::string word(const json& object, const char* name) {
@@ -40,10 +41,25 @@ std::string sentence(const json& value) {
   return {};
 }
 
+// What IBM's services call what others call otherwise.
+void read_ibm(const json& outer, Fault& fault) {
+  if (fault.code.empty()) fault.code = word(outer, "errorCode");
+  if (fault.message.empty()) fault.message = word(outer, "errorMessage");
+  fault.request_id = word(outer, "trace");
+  if (const auto context = outer.find("context"); context != outer.end() && context->is_object())
+    fault.request_id = word(*context, "requestId");
+  if (const auto status = outer.find("status_code");
+      fault.status == 0 && status != outer.end() && status->is_number_integer())
+    fault.status = std::clamp(status->get<int>(), 0, 999);
+}
+
 Fault read_object(const json& outer) {
   const auto found = outer.find("error");
   const bool nested = found != outer.end() && !found->is_null();
-  const json& inner = nested && found->is_object() ? *found : outer;
+  const auto several = outer.find("errors");
+  const bool listed = several != outer.end() && several->is_array() && !several->empty() &&
+                      several->front().is_object();
+  const json& inner = nested && found->is_object() ? *found : listed ? several->front() : outer;
   Fault fault{.code = word(inner, "code"), .type = word(inner, "type")};
   for (const char* name : {"code", "status"})
     if (const auto number = inner.find(name);
@@ -52,6 +68,7 @@ Fault read_object(const json& outer) {
   fault.message = nested && found->is_string() ? found->get<std::string>() : sentence(inner);
   if (fault.code.empty()) fault.code = fault.type;
   if (fault.code.empty()) fault.code = word(inner, "error_type");
+  read_ibm(outer, fault);
   return fault;
 }
 
@@ -119,6 +136,8 @@ Errc category(int status, const Fault& fault) {
   const bool may_be_exact = status == 0 || (status >= 400 && status < 500 && status != 429);
   if (may_be_exact && is_about_context(fault)) return Errc::context_length;
   if (may_be_exact && is_one_of(fault, kContentCodes)) return Errc::content_policy;
+  // IBM's IAM, which says 400 to a key that it does not know.
+  if (may_be_exact && fault.code.starts_with("BXNIM")) return Errc::auth;
   if (status != 0) return category_of_status(status);
   if (is_one_of(fault, kKeyCodes)) return Errc::auth;
   if (is_one_of(fault, kLimitCodes)) return Errc::rate_limit;
@@ -170,14 +189,15 @@ Error answer_error(const RequestNames& names, const FailedAnswer& answer) {
   const Errc code = category(answer.status, fault);
   std::string what = names.prefix() + std::to_string(answer.status) + ' ' +
                      std::string(to_string(code)) + in_quotes(fault.text);
-  if (!answer.request_id.empty()) what += " (request " + one_line(answer.request_id, 80) + ')';
+  std::string id = answer.request_id.empty() ? std::move(fault.request_id) : answer.request_id;
+  if (!id.empty()) what += " (request " + one_line(id, 80) + ')';
   what += way_out(code, answer.status, fault, names);
   const bool retryable = is_retryable(code, answer.status, fault);
   return Error(code, what,
                {.status = answer.status,
                 .provider_code = std::move(fault.code),
                 .provider_message = std::move(fault.message),
-                .request_id = answer.request_id,
+                .request_id = std::move(id),
                 .retry_after = answer.retry_after,
                 .retryable = retryable});
 }
@@ -194,6 +214,7 @@ Error stream_error(const RequestNames& names, std::string_view body, std::size_t
   return Error(code, what,
                {.provider_code = std::move(fault.code),
                 .provider_message = std::move(fault.message),
+                .request_id = std::move(fault.request_id),
                 .retryable = retryable});
 }
 
