@@ -21,7 +21,7 @@ std::optional<std::int64_t> count_in(Value value, std::initializer_list<std::str
 }  // namespace
 
 void OpenAiEvent::clear() {
-  id = model = service_tier = system_fingerprint = {};
+  id = model = service_tier = system_fingerprint = system = {};
   is_error = has_choices = false;
   choices.clear();
   calls.clear();
@@ -54,6 +54,12 @@ void OpenAiEventReader::take(Object object) {
       event_.service_tier = text_if_any(value);
     else if (key == "error")
       event_.is_error = !is_null(value);
+    else if (key == "errors")
+      event_.is_error = has_elements(value) || event_.is_error;
+    else if (key == "model_id" && event_.model.empty())
+      event_.model = text_if_any(value);
+    else if (key == "system" && is_object(value))
+      event_.system = value.get_object().value().raw_json().value();
     else if (key == "object" && text_if_any(value) == "error")
       event_.is_error = true;
   }

@@ -35,6 +35,7 @@ struct OpenAiEvent {
   std::string_view model{};
   std::string_view service_tier{};
   std::string_view system_fingerprint{};
+  std::string_view system{};  // a JSON object with watsonx's warnings, not read yet
   bool is_error = false;
   bool has_choices = false;
   std::vector<Choice> choices{};

@@ -173,6 +173,10 @@ class OpenAiDecoder final : public ReplyDecoder {
     learn(info_.model, event.model);
     learn(info_.service_tier, event.service_tier);
     learn(info_.system_fingerprint, event.system_fingerprint);
+    if (!event.system.empty() && !info_.metadata) {
+      info_.metadata = told_as("system", event.system);
+      changed = changed || info_.metadata;
+    }
     if (changed) put(out, at, 0, info_);
   }
 
