@@ -28,11 +28,11 @@ struct HttpCall {
 };
 
 // Sends the request. It is sent again, as `retry` says, until something of an answer was delivered;
-// each time the stream tells with a Notice. No thread waits in between, nor for a token; a token
-// that is refused (401) is exchanged for another, once, and the request sent again. Limits::whole
-// holds for all attempts together, tokens included. The stream does not keep the Network: once that
-// is gone, it fails with Errc::shutdown. Throws Error where Network::start() and
-// TokenSource::token() do.
+// each time the stream tells with a Notice. A request that needs a token is sent once that is
+// there; if the token is refused (401), it is sent again with the next one, once. No thread waits
+// in between: whoever reads the stream brings it on. Limits::whole holds for all attempts together,
+// and for the token. The stream does not keep the Network: once that is gone, it fails with
+// Errc::shutdown. Throws Error where Network::start() and TokenSource::token() do.
 std::unique_ptr<ReplyStream> start_http_reply(const std::shared_ptr<Network>& network,
                                               HttpCall call, std::stop_token stop);
 

@@ -20,7 +20,7 @@ constexpr Limits kLimits{.first_byte = 30s, .whole = 60s};
 BackendOptions whole(BackendOptions options) {
   std::string& url = options.watsonx.iam_url;
   if (url.empty()) url = "https://iam.cloud.ibm.com";
-  const std::string& path = parse_url(url).path;
+  const std::string path = parse_url(url).path;
   if (path.empty() || path == "/") url = join_url(url, kPath);
   return options;
 }

@@ -55,17 +55,16 @@ class IamTokens final : public TokenSource {
 
   std::mutex mutex_;
   // All below is guarded by mutex_.
-  std::string token_;  // empty: there is none, or it was refused
-  std::uint64_t token_fetch_ =
-      0;                // the number of the fetch that it came with; 0: none has come yet
-  Instant expires_{};   // when it does
-  Instant renew_at_{};  // when the next one is to be fetched
+  std::string token_;              // empty: there is none, or it was refused
+  std::uint64_t token_fetch_ = 0;  // the number of the fetch that it came with; 0: none ever came
+  Instant expires_{};              // when it does
+  Instant renew_at_{};             // when the next one is to be fetched
   std::unique_ptr<ReplyStream> fetch_;  // null: none is under way
   std::uint64_t fetches_ = 0;           // begun so far, which is the number of the last one
-  Instant began_{};                     // the last one did
-  IamToken fetched_;
-  std::optional<Error> failure_;  // of the fetch that failed last,
-  std::uint64_t failed_ = 0;      // and its number
+  Instant began_{};                     // when the last one did
+  IamToken fetched_;                    // what it brought
+  std::optional<Error> failure_;        // of the fetch that failed last,
+  std::uint64_t failed_ = 0;            // and its number
 };
 
 }  // namespace mellea
