@@ -253,6 +253,7 @@ class HttpReply final : public ReplyStream {
     } catch (const Error& error) {
       return fail(error);
     }
+    if (!exchange) return;
     status_ = 0;
     error_body_.clear();
     ended_at_ = {};
@@ -261,10 +262,12 @@ class HttpReply final : public ReplyStream {
     if (cancelled_) exchange_->cancel();
   }
 
-  // The next attempt, or, until its token is there, the wait for that.
+  // The next attempt, or, until its token is there, the wait for that. Null if the token can't be
+  // had: then the reply has failed.
   std::shared_ptr<HttpExchange> next_exchange(Network& network) {
     while (call_.tokens) {
       if (take_token()) break;
+      if (failure_) return nullptr;
       std::shared_ptr<HttpExchange> gate = start(network, never());
       const auto open = [weak = std::weak_ptr<HttpExchange>(gate)] {
         if (const auto opened = weak.lock()) opened->cancel();
@@ -278,10 +281,19 @@ class HttpReply final : public ReplyStream {
     return start(network, std::move(request));
   }
 
+  // What is wrong with the network is thrown, as by Network::start().
   bool take_token() {
     std::vector<Notice> notices;
-    std::optional<std::string> token = call_.tokens->token(wait_, notices);
+    std::optional<std::string> token;
+    std::optional<Error> failure;
+    try {
+      token = call_.tokens->token(wait_, notices);
+    } catch (const Error& error) {
+      if (error.code() == Errc::shutdown || error.code() == Errc::after_fork) throw;
+      failure = error;
+    }
     for (Notice& notice : notices) tell(std::move(notice));
+    if (failure) fail(*failure);
     if (token) token_ = std::move(*token);
     return token.has_value();
   }

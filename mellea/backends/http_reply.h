@@ -32,7 +32,7 @@ struct HttpCall {
 // there; if the token is refused (401), it is sent again with the next one, once. No thread waits
 // in between: whoever reads the stream brings it on. Limits::whole holds for all attempts together,
 // and for the token. The stream does not keep the Network: once that is gone, it fails with
-// Errc::shutdown. Throws Error where Network::start() and TokenSource::token() do.
+// Errc::shutdown. Throws Error where Network::start() does.
 std::unique_ptr<ReplyStream> start_http_reply(const std::shared_ptr<Network>& network,
                                               HttpCall call, std::stop_token stop);
 

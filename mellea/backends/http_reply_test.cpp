@@ -24,9 +24,9 @@ class HandedOver final : public TokenSource {
   std::optional<std::string> token(Wait& wait, std::vector<Notice>& notices) override {
     const std::lock_guard lock(mutex_);
     wait.news = news_;
+    if (std::exchange(retried_, false)) notices.push_back({.kind = Notice::Kind::retry});
     if (failure_) throw Error(*failure_);
     if (token_.empty()) return {};
-    if (news_ > 1) notices.push_back({.kind = Notice::Kind::token_renewed});
     return token_;
   }
 
@@ -48,6 +48,10 @@ class HandedOver final : public TokenSource {
   }
   void fail(const Error& error) {
     say([&] { failure_ = error; });
+  }
+  void tell_of_a_retry() {
+    const std::lock_guard lock(mutex_);
+    retried_ = true;
   }
   void say_nothing_new() {
     say([] {});
@@ -73,6 +77,7 @@ class HandedOver final : public TokenSource {
   std::string token_{};
   std::string after_{};  // of a refusal
   std::optional<Error> failure_{};
+  bool retried_ = false;
   std::vector<std::string> refused_{};
   std::vector<std::function<void()>> wakes_{};
 };
@@ -160,8 +165,18 @@ TEST_F(HttpReplyWithAToken, FailsIfThereIsNone) {
   const Read all = read(*stream);
   EXPECT_EQ(all.outcome(), "auth");
   EXPECT_EQ(all.what(), "watsonx: no such key");
-  EXPECT_THROW(start(), Error);
+  EXPECT_EQ(read(*start()).what(), "watsonx: no such key");  // the stream tells, not its start
   EXPECT_TRUE(server_->requests().empty());
+}
+
+TEST_F(HttpReplyWithAToken, TellsWhatHappenedBeforeItFailed) {
+  serve({fine()});
+  const auto stream = start();
+  tokens_->tell_of_a_retry();
+  tokens_->fail(Error(Errc::auth, "watsonx: no such key"));
+  const Read all = read(*stream);
+  EXPECT_EQ(all.outcome(), "auth");
+  EXPECT_EQ(all.notices.size(), 1U);
 }
 
 TEST_F(HttpReplyWithAToken, WaitsNoLongerThanItsTime) {

@@ -50,24 +50,29 @@ class IamTokensTest : public testing::Test {
 
   // As a reply does: asks, and waits for news, until there is an answer.
   std::string token() {
-    TokenSource::Wait wait;
-    for (;;) {
-      std::vector<Notice> told;
-      const std::optional<std::string> token = tokens_->token(wait, told);
-      {
-        const std::lock_guard lock(mutex_);
-        notices_.insert(notices_.end(), told.begin(), told.end());
-      }
-      if (token) return *token;
-      wait_for_news(wait);
+    for (TokenSource::Wait wait;; wait_for_news(wait))
+      if (const std::optional<std::string> token = ask(wait)) return *token;
+  }
+
+  std::optional<std::string> ask(TokenSource::Wait& wait) {
+    std::vector<Notice> told;
+    std::optional<std::string> token;
+    std::optional<Error> failure;
+    try {
+      token = tokens_->token(wait, told);
+    } catch (const Error& error) {
+      failure = error;
     }
+    const std::lock_guard lock(mutex_);
+    notices_.insert(notices_.end(), told.begin(), told.end());
+    if (failure) throw Error(*failure);
+    return token;
   }
 
   // Of the exchange that is under way.
   void wait_for_news() {
     TokenSource::Wait wait;
-    std::vector<Notice> told;
-    static_cast<void>(tokens_->token(wait, told));
+    static_cast<void>(ask(wait));
     wait_for_news(wait);
   }
 

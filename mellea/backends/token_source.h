@@ -23,8 +23,8 @@ class TokenSource {
 
   virtual ~TokenSource() = default;
 
-  // Nothing while a token is being fetched: then when_news() tells when to ask again. Appends to
-  // `notices` what there is to be told. Throws Error if the token can't be had.
+  // Nothing while a token is being fetched: then when_news() tells when to ask again. Throws Error
+  // if it can't be had. Before either, what there is to be told is appended to `notices`.
   virtual std::optional<std::string> token(Wait& wait, std::vector<Notice>& notices) = 0;
 
   // False if there were news since token() was asked; then `wake` is not kept. Else it is called
