@@ -8,14 +8,15 @@
 #include "mellea/backends/ollama_backend.h"
 #include "mellea/backends/openai_backend.h"
 #include "mellea/backends/scripted_backend.h"
+#include "mellea/backends/watsonx_backend.h"
 #include "mellea/core/text.h"
 #include "mellea/net/network.h"
 
 namespace mellea {
 namespace {
 
-constexpr std::array<std::string_view, 5> kBackends = {"huggingface", "litellm", "ollama", "openai",
-                                                       "scripted"};
+constexpr std::array<std::string_view, 6> kBackends = {"huggingface", "litellm",  "ollama",
+                                                       "openai",      "scripted", "watsonx"};
 
 [[noreturn]] void refuse_unknown(std::string_view name) {
   std::string known;
@@ -44,6 +45,7 @@ std::shared_ptr<Backend> make_backend(const BackendOptions& options,
   if (options.backend == "openai") return make_openai_backend(options, std::move(network));
   if (options.backend == "scripted")
     return std::make_shared<ScriptedBackend>(ScriptedOptions{.echo = true});
+  if (options.backend == "watsonx") return make_watsonx_backend(options, std::move(network));
   refuse_unknown(options.backend);
 }
 

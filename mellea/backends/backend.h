@@ -67,8 +67,18 @@ class Backend {
 
 class Network;  // the thread and the connections that backends share; opaque here
 
+// What only watsonx needs to know.
+struct WatsonxOptions {
+  std::string project{};  // the id of the project that pays, or
+  std::string space{};    // of the deployment space
+  std::string
+      api_version{};      // a date, "2024-05-31"; empty: the one that this client is written for
+  std::string iam_url{};  // where the key becomes a token; empty: IBM Cloud's
+  std::string user{};     // of a Cloud Pak for Data: then the key is sent itself, as ZenApiKey
+};
+
 struct BackendOptions {
-  std::string backend{};  // "huggingface", "litellm", "ollama", "openai", "scripted"
+  std::string backend{};  // "huggingface", "litellm", "ollama", "openai", "scripted", "watsonx"
   std::string model{};
   std::string base_url{};              // empty: the provider's own
   std::string api_key{};               // sent to the provider and nowhere else
@@ -78,6 +88,7 @@ struct BackendOptions {
   std::string key_file{};              // PEM, without a password; empty: in certificate_file
   std::optional<std::string> proxy{};  // its URL; "": none; not set: the environment's
   bool http2 = false;                  // offered over TLS: see HttpRequest
+  WatsonxOptions watsonx{};
 };
 
 // Starts the loop thread. `diagnostic` hears, on that thread, what happens while no stream is open.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "mellea/backends/ollama_backend.h"
+#include "mellea/backends/watsonx_backend.h"
 #include "mellea/cli/exit_code.h"
 #include "mellea/cli/json_line.h"
 #include "mellea/cli/probe.h"
@@ -23,6 +24,7 @@ namespace mellea::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kPatience{2'000};
+constexpr std::chrono::milliseconds kRemotePatience{10'000};  // with a host that was asked for
 constexpr const char* kLiteLlmUrl = "http://127.0.0.1:4000";
 constexpr std::string_view kHuggingFaceUrl = "https://router.huggingface.co/v1";
 constexpr std::string_view kOpenAiUrl = "https://api.openai.com/v1";
@@ -52,11 +54,14 @@ void ask(Row& row, const BackendOptions& options, const std::string& url,
          const std::shared_ptr<Network>& network) {
   try {
     const std::shared_ptr<Backend> backend = make_backend(options, network);
-    row.found = backend->endpoint().local
+    const Endpoint endpoint = backend->endpoint();
+    const auto patience =
+        endpoint.local || is_this_machine(endpoint.address) ? kPatience : kRemotePatience;
+    row.found = endpoint.local
                     ? "in this process"
                     : answered(parse_url(url).authority(),
-                               probe(*network, {.method = "GET", .url = url}, kPatience).took);
-    row.models = models_within(*backend, kPatience);
+                               probe(*network, {.method = "GET", .url = url}, patience).took);
+    row.models = models_within(*backend, patience);
     row.works = true;
   } catch (const Error& error) {
     row.works = false;
@@ -140,6 +145,39 @@ std::optional<Row> huggingface_row(const Environment& environment, bool named,
   return row;
 }
 
+// The variables without which no call can be made.
+std::string missing_of(const BackendOptions& watsonx) {
+  std::string list;
+  const auto demand = [&list](const char* name, bool is_there) {
+    if (!is_there) list.append(list.empty() ? "" : ", ").append(name);
+  };
+  demand("WATSONX_API_KEY", !watsonx.api_key.empty() || !watsonx.headers.empty());
+  demand("WATSONX_URL", !watsonx.base_url.empty());
+  demand("WATSONX_PROJECT_ID", !watsonx.watsonx.project.empty() || !watsonx.watsonx.space.empty());
+  return list;
+}
+
+Row watsonx_row(const Environment& environment, bool named,
+                const std::shared_ptr<Network>& network) {
+  Row row{.name = "watsonx",
+          .configured_by =
+              set_ones(environment, {"MELLEA_BASE_URL", "WATSONX_URL", "WATSONX_API_KEY",
+                                     "WATSONX_APIKEY", "WATSONX_TOKEN", "WATSONX_ZENAPIKEY"})};
+  const BackendOptions options = configured_model({.backend = "watsonx"}, environment);
+  if (const std::string missing = missing_of(options); !missing.empty()) {
+    if (named) row.works = false;
+    row.found = "set " + missing;
+    return row;
+  }
+  try {
+    ask_if_near(row, options, watsonx_url(options.base_url), named, network);
+  } catch (const Error& error) {  // no region
+    row.works = false;
+    row.found = error.what();
+  }
+  return row;
+}
+
 // MELLEA_BASE_URL is one backend's: that of MELLEA_BACKEND, unless another is `named`.
 Environment environment_of(const std::string& backend, const std::string& named,
                            const Environment& environment) {
@@ -162,8 +200,10 @@ std::vector<Row> backend_rows(const std::string& named, const Environment& envir
   if (std::optional<Row> huggingface = huggingface_row(
           environment_of("huggingface", named, environment), named == "huggingface", network))
     rows.push_back(std::move(*huggingface));
+  rows.push_back(
+      watsonx_row(environment_of("watsonx", named, environment), named == "watsonx", network));
   if (named.empty() || named == "ollama" || named == "openai" || named == "litellm" ||
-      named == "huggingface")
+      named == "huggingface" || named == "watsonx")
     return rows;
   try {
     static_cast<void>(make_backend({.backend = named}, network));

@@ -30,6 +30,24 @@ std::string key_from(const std::string& variable, const Environment& environment
   return key;
 }
 
+// A token of the user's own, or the key of a Cloud Pak for Data, is sent as it is; a key that is
+// named is preferred to both.
+void take_watsonx(BackendOptions& chosen, const ModelArguments& arguments,
+                  const Environment& environment) {
+  const auto value = [&](const char* name) { return value_of(environment, name); };
+  chosen.watsonx = {.project = value("WATSONX_PROJECT_ID"),
+                    .space = value("WATSONX_SPACE_ID"),
+                    .api_version = value("WATSONX_API_VERSION"),
+                    .iam_url = value("WATSONX_IAM_URL"),
+                    .user = value("WATSONX_USERNAME")};
+  if (!arguments.api_key_env.empty()) return;
+  chosen.api_key = first_set(chosen.api_key, environment, {"WATSONX_APIKEY"});
+  if (const std::string token = value("WATSONX_TOKEN"); !token.empty())
+    chosen.headers = {{"authorization", "Bearer " + token}};
+  else if (const std::string key = value("WATSONX_ZENAPIKEY"); !key.empty())
+    chosen.headers = {{"authorization", "ZenApiKey " + key}};
+}
+
 bool answers(const std::string& ollama) {
   constexpr std::chrono::milliseconds kQuickly{1'000};
   try {
@@ -87,6 +105,10 @@ BackendOptions configured_model(const ModelArguments& arguments, const Environme
     if (is_typed && !is_run_by_huggingface(chosen.base_url)) chosen.api_key.clear();
   }
   if (chosen.backend == "ollama") take_own("OLLAMA_HOST", "OLLAMA_API_KEY");
+  if (chosen.backend == "watsonx") {
+    take_own("WATSONX_URL", "WATSONX_API_KEY");
+    take_watsonx(chosen, arguments, environment);
+  }
   if (!arguments.api_key_env.empty()) chosen.api_key = key_from(arguments.api_key_env, environment);
   return chosen;
 }

@@ -62,17 +62,19 @@ void add_model_flags(CLI::App& command, ModelArguments& model) {
   command
       .add_option(
           "--backend", model.backend,
-          "huggingface, litellm, ollama, openai or scripted; MELLEA_BACKEND; else the Ollama "
-          "of this machine")
+          "huggingface, litellm, ollama, openai, scripted or watsonx; MELLEA_BACKEND; else the "
+          "Ollama of this machine")
       ->type_name("NAME")
       ->group(group);
   command.add_option("--model", model.model, "MELLEA_MODEL")->type_name("NAME")->group(group);
-  command.add_option("--base-url", model.base_url, "MELLEA_BASE_URL, OLLAMA_HOST, OPENAI_BASE_URL")
+  command
+      .add_option("--base-url", model.base_url,
+                  "MELLEA_BASE_URL, OLLAMA_HOST, OPENAI_BASE_URL, WATSONX_URL")
       ->type_name("URL")
       ->group(group);
   command
       .add_option("--api-key-env", model.api_key_env,
-                  "variable of the key: HF_TOKEN, OPENAI_API_KEY, OLLAMA_API_KEY")
+                  "variable of the key: HF_TOKEN, OPENAI_API_KEY, OLLAMA_API_KEY, WATSONX_API_KEY")
       ->type_name("NAME")
       ->group(group);
 }

@@ -602,6 +602,99 @@ TEST(Chat, AsksATgiServer) {
   EXPECT_EQ(server.requests().at(0).header("authorization"), "") << "nobody sent it there";
 }
 
+// An IAM and a watsonx in one.
+LoopbackServer::Handler watsonx() {
+  return [](const ReceivedRequest& request) {
+    if (request.path == "/identity/token")
+      return request.body.ends_with("apikey=wrong")
+                 ? Script::answer(400,
+                                  R"({"errorCode":"BXNIM0415E","errorMessage":"No such key."})")
+                 : Script::answer(200, R"({"access_token":"t","expires_in":3600})");
+    if (request.path.starts_with("/ml/v1/foundation_model_specs?"))
+      return Script::answer(200, R"({"resources":[{"model_id":"ibm/granite"}]})");
+    return request.header("authorization") == "Bearer t" ? answer("Hi") : Script::answer(401, "{}");
+  };
+}
+
+Variables watsonx_at(const LoopbackServer& server) {
+  return {{"WATSONX_URL", server.url()},
+          {"WATSONX_IAM_URL", server.url()},
+          {"WATSONX_API_KEY", "k"},
+          {"WATSONX_PROJECT_ID", "p"}};
+}
+
+TEST(Program, ChatsWithWatsonx) {
+  LoopbackServer server(watsonx());
+  const Ended ended =
+      run({"chat", "--backend", "watsonx", "--model", "ibm/granite", "Hi"}, watsonx_at(server));
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_EQ(ended.out, "Hi\n");
+  EXPECT_EQ(ended.err, "");
+  const Ended undecided = run({"chat", "--backend", "watsonx", "Hi"}, watsonx_at(server));
+  EXPECT_EQ(undecided.code, 2);
+  EXPECT_TRUE(undecided.err.ends_with(" has ibm/granite\n")) << undecided.err;
+}
+
+TEST(Program, SaysWhatWatsonxIsMissing) {
+  LoopbackServer server(watsonx());
+  const auto failure = [&](const char* variable, const char* value) {
+    Variables environment = watsonx_at(server);
+    environment[variable] = value;
+    const Ended ended =
+        run({"chat", "--backend", "watsonx", "--model", "ibm/granite", "Hi"}, environment);
+    EXPECT_EQ(ended.out, "");
+    return std::to_string(ended.code) + ' ' + ended.err;
+  };
+  EXPECT_EQ(failure("WATSONX_API_KEY", ""), "2 watsonx: no API key: set WATSONX_API_KEY\n");
+  EXPECT_TRUE(failure("WATSONX_URL", "").starts_with("2 watsonx: no URL: set WATSONX_URL"));
+  EXPECT_EQ(failure("WATSONX_URL", "eu-dee"),
+            "2 watsonx: unknown region \"eu-dee\": did you mean \"eu-de\"?\n");
+  EXPECT_EQ(failure("WATSONX_API_KEY", "wrong"),
+            "1 watsonx: POST " + server.url("/identity/token") +
+                ": 400 auth: \"No such key.\": check WATSONX_API_KEY\n");
+  EXPECT_EQ(failure("WATSONX_PROJECT_ID", ""),
+            "2 watsonx: no project: set WATSONX_PROJECT_ID, or WATSONX_SPACE_ID\n");
+}
+
+TEST(Doctor, SaysWhatWatsonxIsMissing) {
+  Ended ended = run({"doctor"});
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_NE(ended.out.find("\nwatsonx      -                           set WATSONX_API_KEY, "
+                           "WATSONX_URL, WATSONX_PROJECT_ID\n"),
+            std::string::npos)
+      << ended.out;
+  ended = run({"doctor"}, {{"WATSONX_API_KEY", "k"}, {"WATSONX_SPACE_ID", "s"}});
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_NE(ended.out.find("WATSONX_API_KEY             set WATSONX_URL  "), std::string::npos)
+      << ended.out;
+  ended = run({"doctor", "--backend", "watsonx"}, {{"WATSONX_API_KEY", "k"}});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_NE(ended.out.find("no   set WATSONX_URL, WATSONX_PROJECT_ID"), std::string::npos)
+      << ended.out;
+  ended = run({"doctor"},
+              {{"WATSONX_API_KEY", "k"}, {"WATSONX_URL", "eu-dee"}, {"WATSONX_PROJECT_ID", "p"}});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_NE(ended.out.find("unknown region \"eu-dee\""), std::string::npos) << ended.out;
+}
+
+TEST(Doctor, AsksWatsonxWithItsToken) {
+  LoopbackServer server(watsonx());
+  Ended ended = run({"doctor", "--backend", "watsonx"}, watsonx_at(server));
+  EXPECT_EQ(ended.code, 0) << ended.out;
+  for (const char* text : {"WATSONX_URL, WATSONX_API_KEY", "yes  127.0.0.1:", "ibm/granite"})
+    EXPECT_NE(ended.out.find(text), std::string::npos) << text << '\n' << ended.out;
+  Variables wrong = watsonx_at(server);
+  wrong["WATSONX_API_KEY"] = "wrong";
+  ended = run({"doctor"}, wrong);
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_NE(ended.out.find("check WATSONX_API_KEY"), std::string::npos) << ended.out;
+  const Ended remote =
+      run({"doctor"},
+          {{"WATSONX_API_KEY", "k"}, {"WATSONX_URL", "eu-de"}, {"WATSONX_PROJECT_ID", "p"}});
+  EXPECT_EQ(remote.code, 0);
+  EXPECT_NE(remote.out.find("not asked (--backend watsonx asks)"), std::string::npos) << remote.out;
+}
+
 TEST(Doctor, AnOllamaThatIsNotThereIsAFailureOnlyIfItIsWanted) {
   const std::string host = "127.0.0.1:" + std::to_string(closed_port());
   const Ended wanted = run({"doctor"}, {{"OLLAMA_HOST", host}});
