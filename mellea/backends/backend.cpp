@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "mellea/backends/litellm_backend.h"
+#include "mellea/backends/local_backend.h"
 #include "mellea/backends/ollama_backend.h"
 #include "mellea/backends/openai_backend.h"
 #include "mellea/backends/scripted_backend.h"
@@ -13,7 +14,8 @@
 namespace mellea {
 namespace {
 
-constexpr std::array<std::string_view, 4> kBackends = {"litellm", "ollama", "openai", "scripted"};
+constexpr std::array<std::string_view, 5> kBackends = {"litellm", "local", "ollama", "openai",
+                                                       "scripted"};
 
 [[noreturn]] void refuse_unknown(std::string_view name) {
   std::string known;
@@ -36,6 +38,7 @@ void stop(Network& network) noexcept { network.stop(); }
 std::shared_ptr<Backend> make_backend(const BackendOptions& options,
                                       std::shared_ptr<Network> network) {
   if (options.backend == "litellm") return make_litellm_backend(options, std::move(network));
+  if (options.backend == "local") return make_local_backend(options, std::move(network));
   if (options.backend == "ollama") return make_ollama_backend(options, std::move(network));
   if (options.backend == "openai") return make_openai_backend(options, std::move(network));
   if (options.backend == "scripted")

@@ -24,6 +24,7 @@ struct HttpProviderTraits {
   ModelList models{};
   std::string_view models_path{};                   // below the base URL, static
   std::vector<std::string_view> told_in_headers{};  // as in HttpCall
+  RetryRule retry{};
 };
 
 // May be used from several threads at once.

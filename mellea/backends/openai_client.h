@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "mellea/backends/http_provider.h"
+#include "mellea/backends/openai_request.h"
 
 namespace mellea {
 
@@ -11,5 +12,10 @@ namespace mellea {
 // at once.
 std::shared_ptr<Backend> make_openai_client(HttpProviderTraits traits, BackendOptions options,
                                             std::shared_ptr<Network> network);
+
+// What is sent of a request, and how its answer is read. Throws as write_openai_request() does;
+// `provider` is as there.
+HttpProvider::Post openai_post(const Request& request, OpenAiDialect dialect,
+                               std::string_view provider);
 
 }  // namespace mellea
