@@ -247,7 +247,7 @@ class LlamaServer::Supervisor {
     Instant until{};
   };
   // After a connection broke off: how long the program is given to turn out dead.
-  static constexpr milliseconds kBenefitOfTheDoubt{1'000};
+  static constexpr milliseconds kBenefitOfTheDoubt{500};
   static constexpr int kMostPorts = 8;
 
   void run() {
