@@ -38,7 +38,9 @@ void stop(Network& network) noexcept { network.stop(); }
 std::shared_ptr<Backend> make_backend(const BackendOptions& options,
                                       std::shared_ptr<Network> network) {
   if (options.backend == "litellm") return make_litellm_backend(options, std::move(network));
-  if (options.backend == "local") return make_local_backend(options, std::move(network));
+  if (options.backend == "local" ||
+      (options.backend == "huggingface" && names_gguf_file(options.model)))
+    return make_local_backend(options, std::move(network));
   if (options.backend == "ollama") return make_ollama_backend(options, std::move(network));
   if (options.backend == "openai") return make_openai_backend(options, std::move(network));
   if (options.backend == "scripted")

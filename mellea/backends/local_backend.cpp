@@ -116,8 +116,14 @@ class LocalBackend final : public Backend {
 
 bool names_gguf_file(std::string_view model) noexcept { return model.ends_with(".gguf"); }
 
+std::string_view libllama() noexcept { return ""; }
+
 std::shared_ptr<Backend> make_local_backend(const BackendOptions& options,
                                             std::shared_ptr<Network> network) {
+  if (!options.base_url.empty())
+    throw Error(Errc::invalid_request,
+                "local: a model on this machine has no base URL: the backend openai speaks to a "
+                "llama-server that runs");
   LocalOptions local = options.local ? *options.local : LocalOptions::from_env();
   if (local.run == LocalOptions::Run::in_process)
     throw Error(Errc::invalid_request,

@@ -11,6 +11,9 @@ namespace mellea {
 // Whether `model` can only be one for make_local_backend(): it ends in ".gguf".
 bool names_gguf_file(std::string_view model) noexcept;
 
+// The libllama that models are run with in this process; empty: this build has none.
+std::string_view libllama() noexcept;
+
 // `options.model` is the path of a GGUF file, or "org/repo", "org/repo:Q4_K_M" or
 // "org/repo:FILE.gguf" of the Hub cache; the backend has that one, whatever a request calls it. Its
 // file is looked at now; it is loaded with the first request, and requests wait until it is ready.
