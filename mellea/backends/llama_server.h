@@ -20,7 +20,7 @@
 namespace mellea {
 
 struct LlamaServerOptions {
-  ProgramStart start{};    // but for host, port and key, which are added
+  ProgramStart start{};    // host, port and key (LLAMA_API_KEY) are added
   std::string log_file{};  // as in LocalOptions
   std::chrono::milliseconds start_limit{600'000};
   std::chrono::milliseconds steady{600'000};   // what ran for so long may die once more

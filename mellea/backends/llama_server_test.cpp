@@ -16,7 +16,7 @@ class LlamaServerTest : public testing::Test {
   void serve(const std::vector<std::string>& words, LlamaServerOptions options = {}) {
     options.start = {.program = FakeLlama::program(),
                      .arguments = fake_.arguments(words),
-                     .environment = environment_with("LC_ALL", "C")};
+                     .environment = environment_without("LLAMA_API_KEY")};
     for (const std::string& word :
          {std::string("--model"), fake_.model(), std::string("--alias"), std::string("tiny")})
       options.start.arguments.push_back(word);

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "mellea/backends/hub_cache.h"
+#include "mellea/backends/llama_backend.h"
+#include "mellea/backends/llama_library.h"
 #include "mellea/backends/llama_server.h"
 #include "mellea/backends/local_model.h"
 #include "mellea/backends/local_reply.h"
@@ -42,14 +44,43 @@ std::vector<std::string> server_arguments(const LocalModel& model, const LocalOp
   return words;
 }
 
+// How the model is run. Throws Error if there is no way.
+bool runs_here(const LocalOptions& options) {
+  const bool can = !libllama().empty();
+  switch (options.run) {
+    case LocalOptions::Run::in_process:
+      if (!can)
+        throw Error(Errc::invalid_request,
+                    "local: this build has no libllama to run a model in this process with");
+      return true;
+    case LocalOptions::Run::automatic:
+      if (can) return true;
+      break;
+    case LocalOptions::Run::server: break;
+  }
+  if (options.server.empty())
+    throw Error(Errc::not_found,
+                "local: there is no llama-server: install llama.cpp, or set MELLEA_LLAMA_SERVER");
+  return false;
+}
+
 class LocalBackend final : public Backend {
  public:
-  LocalBackend(std::string model, LocalOptions options, std::shared_ptr<Network> network)
+  LocalBackend(const std::string& model, LocalOptions options, std::shared_ptr<Network> network)
       : options_(std::move(options)),
-        environment_(environment_with("LLAMA_ARG_HOST", "127.0.0.1")),
+        environment_(environment_without("LLAMA_API_KEY")),
         network_(std::move(network)) {
+    const bool here = runs_here(options_);
     if (!network_) throw Error(Errc::invalid_request, "local: no network given");
-    if (!model.empty()) model_ = find_local_model(model, options_.hub_cache);
+    if (model.empty()) return;
+    model_ = find_local_model(model, options_.hub_cache);
+    if (here)
+      here_ =
+          make_llama_backend({.model = model_->name,
+                              .chat_template = model_->header.chat_template,
+                              .load = [model = *model_, options = options_](const auto& cancelled) {
+                                return load_llama_model(model, options, cancelled);
+                              }});
   }
 
   std::string_view provider() const override { return "huggingface"; }
@@ -57,6 +88,7 @@ class LocalBackend final : public Backend {
 
   std::unique_ptr<ReplyStream> start(Request request, std::stop_token stop) override {
     if (!model_) throw Error(Errc::invalid_request, "local: no model given: name a GGUF file");
+    if (here_) return here_->start(std::move(request), std::move(stop));
     if (request.model.empty()) request.model = model_->name;
     LocalCall call{.limits = request.limits, .headers = request.headers};
     if (request.options.choices)
@@ -106,6 +138,7 @@ class LocalBackend final : public Backend {
   const std::vector<std::string> environment_;  // of the caller of the constructor
   const std::shared_ptr<Network> network_;
   std::optional<LocalModel> model_;  // none if none was named
+  std::shared_ptr<Backend> here_;    // null where a llama-server runs the model
 
   std::mutex mutex_;
   std::shared_ptr<LlamaServer> chat_;       // guarded by mutex_; null before the first request
@@ -116,8 +149,6 @@ class LocalBackend final : public Backend {
 
 bool names_gguf_file(std::string_view model) noexcept { return model.ends_with(".gguf"); }
 
-std::string_view libllama() noexcept { return ""; }
-
 std::shared_ptr<Backend> make_local_backend(const BackendOptions& options,
                                             std::shared_ptr<Network> network) {
   if (!options.base_url.empty())
@@ -125,12 +156,6 @@ std::shared_ptr<Backend> make_local_backend(const BackendOptions& options,
                 "local: a model on this machine has no base URL: the backend openai speaks to a "
                 "llama-server that runs");
   LocalOptions local = options.local ? *options.local : LocalOptions::from_env();
-  if (local.run == LocalOptions::Run::in_process)
-    throw Error(Errc::invalid_request,
-                "local: this build has no libllama to run a model in this process with");
-  if (local.server.empty())
-    throw Error(Errc::not_found,
-                "local: there is no llama-server: install llama.cpp, or set MELLEA_LLAMA_SERVER");
   return std::make_shared<LocalBackend>(options.model, std::move(local), std::move(network));
 }
 

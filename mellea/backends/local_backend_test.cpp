@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 class LocalBackendTest : public testing::Test {
  protected:
   void serve(const std::vector<std::string>& words) {
+    options_.run = LocalOptions::Run::server;
     options_.server = FakeLlama::program();
     options_.server_arguments = fake_.arguments(words);
     backend_ =
@@ -56,6 +57,13 @@ TEST_F(LocalBackendTest, AnswersPlainAndStreamed) {
   EXPECT_EQ(ask(chat(true)).reply.text, "Hello");
   EXPECT_TRUE(fake_.line().starts_with("run 1 "));
   EXPECT_EQ(fake_.line(), "asked 1 /v1/chat/completions");
+}
+
+TEST_F(LocalBackendTest, AKeyOfTheEnvironmentIsNotTheServers) {
+  ::setenv("LLAMA_API_KEY", "theirs", 1);
+  serve({});
+  ::unsetenv("LLAMA_API_KEY");
+  EXPECT_EQ(ask(chat()).reply.text, "Hello");
 }
 
 TEST_F(LocalBackendTest, ARequestWaitsUntilTheModelIsLoaded) {
@@ -213,9 +221,11 @@ TEST_F(LocalBackendTest, ItsEndLeavesNoStreamWaiting) {
 }
 
 TEST_F(LocalBackendTest, SaysAtOnceWhatIsMissing) {
-  const LocalOptions with_server{.server = FakeLlama::program(), .hub_cache = "/nowhere"};
-  EXPECT_EQ(refusal({.model = fake_.model(), .local = LocalOptions{}}),
-            "local: there is no llama-server: install llama.cpp, or set MELLEA_LLAMA_SERVER");
+  const LocalOptions with_server{
+      .run = LocalOptions::Run::server, .server = FakeLlama::program(), .hub_cache = "/nowhere"};
+  EXPECT_EQ(
+      refusal({.model = fake_.model(), .local = LocalOptions{.run = LocalOptions::Run::server}}),
+      "local: there is no llama-server: install llama.cpp, or set MELLEA_LLAMA_SERVER");
   EXPECT_EQ(refusal({.model = "/nowhere/m.gguf", .local = with_server}),
             "local: /nowhere/m.gguf: No such file or directory");
   EXPECT_EQ(refusal({.model = "org/repo:Q4_K_M", .local = with_server}),
@@ -225,7 +235,9 @@ TEST_F(LocalBackendTest, SaysAtOnceWhatIsMissing) {
 
 TEST_F(LocalBackendTest, WithoutAModelItTellsWhichThereAre) {
   GgufForTest().write(fake_.in_folder("hub/models--org--repo/snapshots/abc/m.gguf"));
-  const LocalOptions local{.server = FakeLlama::program(), .hub_cache = fake_.in_folder("hub")};
+  const LocalOptions local{.run = LocalOptions::Run::server,
+                           .server = FakeLlama::program(),
+                           .hub_cache = fake_.in_folder("hub")};
   const auto backend = make_backend({.backend = "local", .local = local}, network_);
   EXPECT_EQ(backend->models({}), std::vector<std::string>{"org/repo"});
   EXPECT_THROW(backend->start(chat(), {}), Error);

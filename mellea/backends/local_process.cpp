@@ -89,11 +89,11 @@ struct Way {
 
 }  // namespace
 
-std::vector<std::string> environment_with(std::string_view name, std::string_view value) {
-  const std::string ours = std::string(name) + '=';
-  std::vector<std::string> all{ours + std::string(value)};
+std::vector<std::string> environment_without(std::string_view name) {
+  const std::string that = std::string(name) + '=';
+  std::vector<std::string> all;
   for (char** variable = ::environ; variable && *variable; ++variable)
-    if (!std::string_view(*variable).starts_with(ours)) all.emplace_back(*variable);
+    if (!std::string_view(*variable).starts_with(that)) all.emplace_back(*variable);
   return all;
 }
 

@@ -17,9 +17,8 @@ struct ProgramStart {
   std::vector<std::string> environment{};  // "NAME=VALUE", all of it
 };
 
-// The environment of this process, but for `name`, which is `value`. Not while another thread
-// changes it.
-std::vector<std::string> environment_with(std::string_view name, std::string_view value);
+// The environment of this process, but for `name`. Not while another thread changes it.
+std::vector<std::string> environment_without(std::string_view name);
 
 // The program has an empty standard input, no signal handled, ignored or blocked, no descriptor of
 // ours, and a process group of its own: a Ctrl-C is not for it. The kernel kills it when the

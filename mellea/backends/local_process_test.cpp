@@ -15,9 +15,7 @@ namespace mellea {
 namespace {
 
 ProgramStart shell(const std::string& script) {
-  return {.program = "/bin/sh",
-          .arguments = {"-c", script},
-          .environment = environment_with("GREETING", "hello")};
+  return {.program = "/bin/sh", .arguments = {"-c", script}, .environment = {"GREETING=hello"}};
 }
 
 bool readable(int descriptor) {
@@ -39,6 +37,15 @@ TEST(LocalProcess, PrintsAndEnds) {
   LocalProcess process(shell("echo $GREETING; echo trouble >&2; exit 3"));
   EXPECT_EQ(output_of(process), "hello\ntrouble\n");
   EXPECT_EQ(process.wait(), "ended with code 3");
+}
+
+TEST(LocalProcess, HasTheEnvironmentThatItIsGiven) {
+  ::setenv("KEPT", "kept", 1);
+  ::setenv("LEFT_OUT", "out", 1);
+  LocalProcess process({.program = "/bin/sh",
+                        .arguments = {"-c", "echo $KEPT $LEFT_OUT"},
+                        .environment = environment_without("LEFT_OUT")});
+  EXPECT_EQ(output_of(process), "kept\n");
 }
 
 TEST(LocalProcess, HasNothingOfOursButItsEnvironment) {

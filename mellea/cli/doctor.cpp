@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "mellea/backends/llama_library.h"
 #include "mellea/backends/local_backend.h"
 #include "mellea/backends/ollama_backend.h"
 #include "mellea/cli/exit_code.h"
