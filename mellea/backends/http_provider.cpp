@@ -72,6 +72,7 @@ HttpCall HttpProvider::call(std::string method, std::string_view path, Headers h
                    .missing_hint = std::move(missing_hint),
                    .start_hint = traits_.start_hint});
   call.told_in_headers = traits_.told_in_headers;
+  call.retry = traits_.retry;
   call.request.method = std::move(method);
   call.request.headers = std::move(headers);
   if (!options_.api_key.empty())

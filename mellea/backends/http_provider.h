@@ -25,6 +25,7 @@ struct HttpProviderTraits {
   std::string_view models_path{};                   // below the base URL, static
   std::vector<std::string_view> told_in_headers{};  // as in HttpCall
   std::shared_ptr<TokenSource> tokens{};            // for requests that bring no authorization
+  RetryRule retry{};
 };
 
 // Whether they say who asks.

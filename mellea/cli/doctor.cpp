@@ -1,5 +1,7 @@
 #include "mellea/cli/doctor.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -9,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "mellea/backends/llama_library.h"
+#include "mellea/backends/local_backend.h"
 #include "mellea/backends/ollama_backend.h"
 #include "mellea/backends/watsonx_backend.h"
 #include "mellea/cli/exit_code.h"
@@ -178,6 +182,36 @@ Row watsonx_row(const Environment& environment, bool named,
   return row;
 }
 
+// The program that runs models on this machine, or the way to have one.
+std::string runner(const LocalOptions& local) {
+  if (local.run != LocalOptions::Run::server && !libllama().empty())
+    return "in this process, libllama " + std::string(libllama());
+  return one_line(local.server, 60);
+}
+
+// Nothing where there is neither a program nor a model for it, and nobody has asked.
+std::optional<Row> local_row(const Environment& environment, bool named,
+                             const std::shared_ptr<Network>& network) {
+  Row row{.name = "local", .configured_by = set_ones(environment, {"MELLEA_LLAMA_SERVER"})};
+  const bool configured =
+      named || !row.configured_by.empty() || value_of(environment, "MELLEA_BACKEND") == "local";
+  BackendOptions options = configured_model({.backend = "local"}, environment);
+  options.base_url.clear();
+  if (!names_gguf_file(options.model)) options.model.clear();  // of another backend, maybe
+  if (!configured && options.local->server.empty()) return {};
+  if (row.configured_by.empty()) row.configured_by = named ? "--backend" : "default";
+  try {
+    row.models = make_backend(options, network)->models({});
+    row.found = runner(*options.local);
+    row.works = ::access(options.local->server.c_str(), X_OK) == 0 || !libllama().empty();
+    if (!*row.works) row.found += " is no program that can be started";
+  } catch (const Error& error) {
+    row.works = false;
+    row.found = error.what();
+  }
+  return row;
+}
+
 // MELLEA_BASE_URL is one backend's: that of MELLEA_BACKEND, unless another is `named`.
 Environment environment_of(const std::string& backend, const std::string& named,
                            const Environment& environment) {
@@ -200,11 +234,13 @@ std::vector<Row> backend_rows(const std::string& named, const Environment& envir
   if (std::optional<Row> huggingface = huggingface_row(
           environment_of("huggingface", named, environment), named == "huggingface", network))
     rows.push_back(std::move(*huggingface));
+  if (std::optional<Row> local = local_row(environment, named == "local", network))
+    rows.push_back(std::move(*local));
   rows.push_back(
       watsonx_row(environment_of("watsonx", named, environment), named == "watsonx", network));
-  if (named.empty() || named == "ollama" || named == "openai" || named == "litellm" ||
-      named == "huggingface" || named == "watsonx")
-    return rows;
+  for (const std::string_view known :
+       {"", "ollama", "openai", "litellm", "huggingface", "local", "watsonx"})
+    if (named == known) return rows;
   try {
     static_cast<void>(make_backend({.backend = named}, network));
   } catch (const Error& error) {
@@ -314,11 +350,13 @@ std::string json_of(const std::vector<Row>& rows, bool all_work) {
                   {"rows", std::move(list)},
                   {"version", kVersion},
                   {"compiler", compiler()},
+                  {"libllama", libllama().empty() ? OrderedJson() : OrderedJson(libllama())},
                   {"opentelemetry", nullptr}});
 }
 
 std::string versions() {
   return "\nmellea " + std::string(kVersion) + ", " + compiler() +
+         ", libllama: " + std::string(libllama().empty() ? "no" : libllama()) +
          ", OpenTelemetry: not in this build\n";
 }
 

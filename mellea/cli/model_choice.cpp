@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "mellea/backends/huggingface_backend.h"
+#include "mellea/backends/local_backend.h"
 #include "mellea/backends/ollama_backend.h"
 #include "mellea/cli/exit_code.h"
 #include "mellea/cli/probe.h"
@@ -60,7 +61,8 @@ bool answers(const std::string& ollama) {
 }
 
 constexpr const char* kWays =
-    "pass --backend openai (and --base-url URL for a server of your own), or set MELLEA_BACKEND";
+    "pass --backend openai (and --base-url URL for a server of your own) or --model FILE.gguf, or "
+    "set MELLEA_BACKEND";
 
 // The Ollama of this machine. Throws UsageError if there is none, or another one is meant.
 BackendOptions take_ollama(const ModelArguments& arguments, const Environment& environment,
@@ -97,6 +99,8 @@ BackendOptions configured_model(const ModelArguments& arguments, const Environme
     chosen.base_url = first_set(chosen.base_url, environment, {url});
     if (arguments.api_key_env.empty()) chosen.api_key = value_of(environment, key);
   };
+  if (chosen.backend == "local" || chosen.backend == "huggingface")
+    chosen.local = LocalOptions::from(environment);
   if (chosen.backend == "openai") take_own("OPENAI_BASE_URL", "OPENAI_API_KEY");
   if (chosen.backend == "litellm") take_own("LITELLM_BASE_URL", "LITELLM_API_KEY");
   if (chosen.backend == "huggingface") {
@@ -117,6 +121,11 @@ BackendOptions choose_model(const ModelArguments& arguments, const Environment& 
                             Console& console) {
   BackendOptions chosen = configured_model(arguments, environment);
   if (!chosen.backend.empty()) return chosen;
+  if (names_gguf_file(chosen.model)) {
+    ModelArguments named = arguments;
+    named.backend = "local";
+    return configured_model(named, environment);
+  }
   if (!chosen.base_url.empty())
     throw UsageError(
         "no backend given for the base URL: pass --backend openai, --backend ollama, "

@@ -117,6 +117,22 @@ TEST(ModelChoice, WatsonxTakesOtherKeysToo) {
   EXPECT_TRUE(named.headers.empty());
 }
 
+TEST(ModelChoice, ALocalModelHasWhatTheEnvironmentSaysOfIt) {
+  const auto environment = environment_of({{"MELLEA_LLAMA_SERVER", "/opt/llama-server"},
+                                           {"HF_HUB_CACHE", "/models"},
+                                           {"MELLEA_BASE_URL", ""}});
+  Console console({.quiet = true});
+  for (const BackendOptions& chosen :
+       {configured_model({.backend = "local"}, environment),
+        choose_model({.model = "/models/m.gguf"}, environment, console)}) {
+    EXPECT_EQ(chosen.backend, "local");
+    ASSERT_TRUE(chosen.local);
+    EXPECT_EQ(chosen.local->server, "/opt/llama-server");
+    EXPECT_EQ(chosen.local->hub_cache, "/models");
+  }
+  EXPECT_FALSE(configured_model({.backend = "openai"}, environment).local);
+}
+
 // What is said where nobody names a backend and none is found.
 std::string refusal(const ModelArguments& arguments, const Environment& environment) {
   Console console({.quiet = true});
@@ -153,14 +169,14 @@ TEST(ModelChoice, NeedsABackendOrAnOllama) {
   EXPECT_EQ(refusal({}, environment_of({{"OLLAMA_HOST", host}})),
             "mellea: no backend given, and no Ollama answers at " + host +
                 ": start it (ollama serve), pass --backend openai (and --base-url URL for a "
-                "server of your own), or set MELLEA_BACKEND");
+                "server of your own) or --model FILE.gguf, or set MELLEA_BACKEND");
 }
 
 TEST(ModelChoice, WithoutABackendNoOtherMachineIsAsked) {
   EXPECT_EQ(refusal({}, environment_of({{"OLLAMA_HOST", "gpu-box.invalid"}})),
             "mellea: no backend given, and OLLAMA_HOST is not this machine: pass --backend ollama "
-            "to use it, pass --backend openai (and --base-url URL for a server of your own), or "
-            "set MELLEA_BACKEND");
+            "to use it, pass --backend openai (and --base-url URL for a server of your own) or "
+            "--model FILE.gguf, or set MELLEA_BACKEND");
   EXPECT_TRUE(refusal({.base_url = "http://h"}, environment_of({}))
                   .starts_with("mellea: no backend given for the base URL: "));
   EXPECT_TRUE(refusal({}, environment_of({{"OLLAMA_HOST", "ftp://h"}}))

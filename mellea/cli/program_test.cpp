@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "mellea/backends/fake_llama_for_test.h"
 #include "mellea/cli/running_program.h"
 #include "mellea/net/testing/loopback_server.h"
 
@@ -405,6 +406,58 @@ TEST(Chat, StopsAtSignalsAndKeepsWhatCame) {
   }
 }
 
+// --- A model on this machine -------------------------------------------------------------------
+
+Variables with_llama(const FakeLlama& fake, const std::string& words) {
+  return {{"MELLEA_LLAMA_SERVER", FakeLlama::program()},
+          {"FAKE_LLAMA", "tell=" + fake.told() + (words.empty() ? "" : ',' + words)}};
+}
+
+TEST(LocalChat, RunsAModelOfThisMachineAndEndsIt) {
+  FakeLlama fake;
+  const Ended ended = run({"chat", "--model", fake.model(), "Hello"}, with_llama(fake, ""));
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_EQ(ended.out, "Hello\n");
+  EXPECT_TRUE(fake.next_run().ends());
+}
+
+TEST(LocalChat, TheModelIsGoneHoweverTheProgramEnds) {
+  for (const int number : {SIGTERM, SIGKILL}) {
+    FakeLlama fake;
+    RunningProgram program({"chat", "--model", fake.model(), "--stream", "Hello"},
+                           {.environment = with_llama(fake, "half=1,deaf")});
+    ASSERT_TRUE(program.prints("He"));
+    const WatchedProcess model = fake.next_run();
+    EXPECT_TRUE(model.runs());
+    program.signal(number);
+    EXPECT_EQ(program.wait().code, 128 + number);
+    EXPECT_TRUE(model.ends());
+  }
+}
+
+TEST(LocalChat, TheModelIsGoneIfTheProgramIsKilledWhileItLoads) {
+  FakeLlama fake;
+  RunningProgram program({"chat", "--model", fake.model(), "Hello"},
+                         {.environment = with_llama(fake, "unhealthy")});
+  const WatchedProcess model = fake.next_run();
+  program.signal(SIGKILL);
+  program.wait();
+  EXPECT_TRUE(model.ends());
+}
+
+TEST(LocalChat, SaysWhyAModelCannotBeRun) {
+  const FakeLlama fake;
+  const Ended failed = run({"chat", "--model", fake.model(), "Hi"}, with_llama(fake, "no-model=1"));
+  EXPECT_EQ(failed.code, 1);
+  EXPECT_TRUE(failed.err.starts_with("local: llama-server ended with code 1 before it was ready: "))
+      << failed.err;
+  const Ended missing = run({"chat", "--backend", "local", "--model", "org/repo", "Hi"},
+                            {{"MELLEA_LLAMA_SERVER", FakeLlama::program()}, {"HOME", "/nowhere"}});
+  EXPECT_EQ(missing.err,
+            "local: org/repo: is not in /nowhere/.cache/huggingface/hub: hf download org/repo "
+            "--include \"*Q4_K_M*.gguf\"\n");
+}
+
 TEST(Chat, EndsQuietlyWhenItsReaderLeaves) {
   LoopbackServer server(
       {Script::stream().chunk(delta("One")).hold().chunk(delta(" two")).chunk(kEnd).end()});
@@ -693,6 +746,24 @@ TEST(Doctor, AsksWatsonxWithItsToken) {
           {{"WATSONX_API_KEY", "k"}, {"WATSONX_URL", "eu-de"}, {"WATSONX_PROJECT_ID", "p"}});
   EXPECT_EQ(remote.code, 0);
   EXPECT_NE(remote.out.find("not asked (--backend watsonx asks)"), std::string::npos) << remote.out;
+}
+
+TEST(Doctor, TellsWhatRunsModelsOnThisMachine) {
+  const FakeLlama fake;
+  GgufForTest().write(fake.in_folder("hub/models--org--repo/snapshots/abc/m.gguf"));
+  const Variables variables{{"MELLEA_LLAMA_SERVER", FakeLlama::program()},
+                            {"HF_HUB_CACHE", fake.in_folder("hub")}};
+  const Ended ended = run({"doctor", "--json"}, variables);
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  const json rows = json::parse(ended.out)["rows"];
+  const auto row = std::find_if(rows.begin(), rows.end(),
+                                [](const json& each) { return each["name"] == "local"; });
+  ASSERT_NE(row, rows.end());
+  EXPECT_EQ((*row)["works"], true);
+  EXPECT_EQ((*row)["configured_by"], "MELLEA_LLAMA_SERVER");
+  EXPECT_EQ((*row)["models"], json::array({"org/repo"}));
+  EXPECT_EQ(run({"doctor"}, {{"MELLEA_LLAMA_SERVER", "/nowhere/llama-server"}}).code, 1);
+  EXPECT_EQ(run({"doctor"}).out.find("local "), std::string::npos);
 }
 
 TEST(Doctor, AnOllamaThatIsNotThereIsAFailureOnlyIfItIsWanted) {
