@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "mellea/runtime/stream_checks.h"
+#include "mellea/runtime/checks.h"
 #include "mellea/runtime/stream_state.h"
 #include "mellea/runtime/validation.h"
 
@@ -63,14 +63,33 @@ std::string reason_of(const Checked& checked) {
                                        : checked.result.reason;
 }
 
-// Once a call is cancelled, that is what ended it, whatever came of it elsewhere.
-Error error_of(const Cancellation& cancellation, const Error& error) {
-  try {
-    cancellation.throw_if_requested();
-  } catch (const Error& cancelled) {
-    return cancelled;
+// Those of one chunk, which `alone` is made of.
+std::vector<ToCheck> checks_of(const std::vector<StreamCheck>& checks, const PartialAnswer& answer,
+                               const Reply& alone) {
+  std::vector<ToCheck> all;
+  for (const StreamCheck& one : checks) {
+    ToCheck& check = all.emplace_back(ToCheck{.requirement = one.requirement});
+    if (one.check)
+      check.check = [&one, answer](const Call& call) {
+        return one.check(answer, call)
+            .value_or(ValidationResult{.passed = true, .code = "unknown"});
+      };
+    else if (!one.requirement.judged())
+      check.check = [&one, answer, &alone](const Call& call) {
+        return one.requirement.check()({.reply = alone, .context = answer.context}, call);
+      };
   }
-  return error;
+  return all;
+}
+
+// What readers of something cancelled get.
+Error error_of(const Cancellation& requested) {
+  try {
+    requested.throw_if_requested();
+  } catch (const Error& error) {
+    return error;
+  }
+  return Error(Errc::cancelled, "cancelled");
 }
 
 }  // namespace
@@ -264,7 +283,10 @@ void StreamState::ask() {
   ++asked_;
   came_ = std::make_shared<Came>();
   generation_ = job_.model.ask(std::move(question), [came = came_](const Generated& generated) {
-    *came = {.reply = generated.reply, .scope = generated.scope, .times = generated.times};
+    *came = {.reply = generated.reply,
+             .scope = generated.scope,
+             .times = generated.times,
+             .reason = generated.ending.reason};
     return std::optional<Error>();
   });
 }
@@ -282,18 +304,27 @@ void StreamState::read() {
 
 bool StreamState::passes(const TextChunk& chunk) {
   if (job_.options.checks.empty()) return true;
-  std::vector<Checked> checks = check_chunk(job_.model, scope(), job_.options.checks,
-                                            {.chunk = chunk.text,
-                                             .text = std::string_view(text_).substr(0, chunk.end),
-                                             .index = chunks_,
-                                             .context = job_.question.context},
-                                            job_.question.options);
-  const bool passed = all_passed(checks);
-  for (const Checked& checked : checks)
-    if (!checked.result.passed || checked.result.judgement) found_.push_back(checked);
+  const Context& context = job_.question.context;
+  const Reply alone{.text = chunk.text};
+  Checks checks({.model = job_.model,
+                 .within = scope(),
+                 .answer = {.reply = alone, .context = context},
+                 .options = job_.question.options,
+                 .cancellation = cancellation_},
+                checks_of(job_.options.checks,
+                          {.chunk = chunk.text,
+                           .text = std::string_view(text_).substr(0, chunk.end),
+                           .index = chunks_,
+                           .context = context},
+                          alone));
+  checks.run();
+  std::vector<Checked> found = std::move(checks).found();
+  const bool passed = all_passed(found);
+  for (const Checked& one : found)
+    if (!one.result.passed || one.result.judgement) found_.push_back(one);
   if (is_heard())
     tell(QuickCheck{
-        .chunk = chunks_, .attempt = asked_, .passed = passed, .checks = std::move(checks)});
+        .chunk = chunks_, .attempt = asked_, .passed = passed, .checks = std::move(found)});
   return passed;
 }
 
@@ -344,10 +375,13 @@ void StreamState::end_well() {
   finish(ended_ok(), std::nullopt);
 }
 
-void StreamState::fail(const Error& caught) {
-  const CancelReason reason = cancellation_->reason();
-  const Error error = error_of(*cancellation_, caught);
+void StreamState::fail(Error error) {
+  CancelReason reason = cancellation_->reason();
+  if (reason != CancelReason::none) error = error_of(*cancellation_);  // whatever came of it
   stop_generation(reason == CancelReason::none ? CancelReason::parent : reason);
+  // The session may have cancelled what was on its way before it said why.
+  if (reason == CancelReason::none && generation_->done()) reason = came_->reason;
+  if (reason == CancelReason::none) reason = CancelReason::parent;
   const Ending ending = ended_with(error, reason);
   if (ending.error && is_heard()) tell(StreamFailure{.error = ending.error});
   finish(ending,

@@ -63,6 +63,7 @@ class StreamState : public std::enable_shared_from_this<StreamState> {
     std::shared_ptr<const Reply> reply = std::make_shared<const Reply>();
     Scope scope{};
     Times times{};
+    CancelReason reason = CancelReason::none;
   };
 
   explicit StreamState(StreamJob job);
@@ -78,7 +79,7 @@ class StreamState : public std::enable_shared_from_this<StreamState> {
   void give(const TextChunk& chunk);
   bool begin_again();
   void end_well();
-  void fail(const Error& caught);
+  void fail(Error error);
   void stop_generation(CancelReason reason);
   void keep_attempt(std::vector<Checked> last);
   void finish(const Ending& ending, std::optional<Error> error);

@@ -385,7 +385,7 @@ TEST_F(StreamTest, ACheckThatThrowsIsAnError) {
   Stream stream = start({.chunking = Chunking::sentence(), .checks = {{throwing()}}});
   const Error error = error_of([&] { stream.next(); });
   EXPECT_EQ(error.code(), Errc::unknown);
-  EXPECT_STREQ(error.what(), "check \"odd\": what is this");
+  EXPECT_STREQ(error.what(), "requirement \"odd\": what is this");
   EXPECT_EQ(error.partial_text(), "");
   EXPECT_EQ(error_of([&] { stream.next(); }).code(), Errc::unknown);
   EXPECT_EQ(error_of([&] { stream.wait(); }).code(), Errc::unknown);
@@ -645,6 +645,22 @@ TEST_F(StreamTest, WhatEndsTheSessionEndsAStreamThatNobodyReads) {
   session_->request(CancelReason::shutdown);
   EXPECT_EQ(told().back(), "streaming_end stream#1: cancelled shutdown, no success");
   EXPECT_EQ(error_of([&] { stream.next(); }).code(), Errc::shutdown);
+}
+
+TEST_F(StreamTest, WhyTheSessionCancelledTheGenerationIsWhyTheStreamEnds) {
+  for (const CancelReason reason : {CancelReason::parent, CancelReason::shutdown}) {
+    ends_.clear();
+    script(Line().text("a").hang());
+    std::shared_ptr<Generation> generation;
+    StreamJob of_a_session = job();
+    of_a_session.model.runs = [&](const std::shared_ptr<Generation>& begun) { generation = begun; };
+    Stream stream = start_stream(std::move(of_a_session));
+    EXPECT_EQ(stream.next(), "a");
+    generation->cancel(reason);
+    EXPECT_THROW(stream.next(), Error);
+    EXPECT_EQ(end().ending.outcome, Outcome::cancelled);
+    EXPECT_EQ(end().ending.reason, reason);
+  }
 }
 
 TEST_F(StreamTest, AStreamOfACallThatIsCancelledSendsNothing) {
