@@ -1,6 +1,7 @@
 #include "mellea/runtime/stream.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "mellea/runtime/checks.h"
@@ -80,16 +81,6 @@ std::vector<ToCheck> checks_of(const std::vector<StreamCheck>& checks, const Par
       };
   }
   return all;
-}
-
-// What readers of something cancelled get.
-Error error_of(const Cancellation& requested) {
-  try {
-    requested.throw_if_requested();
-  } catch (const Error& error) {
-    return error;
-  }
-  return Error(Errc::cancelled, "cancelled");
 }
 
 }  // namespace
@@ -377,7 +368,7 @@ void StreamState::end_well() {
 
 void StreamState::fail(Error error) {
   CancelReason reason = cancellation_->reason();
-  if (reason != CancelReason::none) error = error_of(*cancellation_);  // whatever came of it
+  if (reason != CancelReason::none) error = cancellation_->error();  // whatever came of it
   stop_generation(reason == CancelReason::none ? CancelReason::parent : reason);
   // The session may have cancelled what was on its way before it said why.
   if (reason == CancelReason::none && generation_->done()) reason = came_->reason;
