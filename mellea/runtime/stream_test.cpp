@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <future>
 #include <latch>
 #include <random>
@@ -802,6 +803,79 @@ TEST_F(StreamTest, WhateverHappensAStreamEndsOnceAndGivesOutABeginning) {
   }
   told();
   EXPECT_EQ(recorder_->count("streaming_end"), 300U);
+}
+
+// In a session
+
+class SessionStreamTest : public SessionTest {};
+
+TEST_F(SessionStreamTest, AnAnswerThatCameWholeIsPartOfTheConversation) {
+  script(say("Once."));
+  script(Line().text("Bad. ").hang());
+  script(say("Twice."));
+  Session session = start({.context = Context::chat()});
+  const StreamOptions how{
+      .chunking = Chunking::sentence(),
+      .checks = {{Requirement({.description = "never bad", .check = without("Bad")})}}};
+  EXPECT_TRUE(session.stream("Tell me.", how).wait().ok());
+  EXPECT_FALSE(session.stream("Tell me more.", how).wait().ok());
+  session.chat("And?");
+  EXPECT_NE(backend_->requests()[0].messages[0].text.find("never bad"), std::string::npos);
+  const std::vector<Message> last = backend_->requests()[2].messages;
+  ASSERT_EQ(last.size(), 3U);
+  EXPECT_EQ(last[1].text, "Once.");
+  EXPECT_EQ(last[2].text, "And?");
+}
+
+TEST_F(SessionStreamTest, TheRuntimeEndsStreamsThatNobodyReads) {
+  script(say("One. Two. Three"));
+  script(Line().text("One. ").hang());
+  std::vector<Stream> streams;
+  {
+    Session session = start();
+    for (int number = 0; number < 2; ++number) {
+      streams.push_back(session.stream("Count.", {.chunking = Chunking::sentence()}));
+      EXPECT_EQ(streams.back().next(), "One.");
+    }
+  }
+  runtime_.reset();
+  EXPECT_EQ(recorder_->problems(), Names{});
+  EXPECT_EQ(recorder_->count("streaming_end"), 2U);
+  EXPECT_EQ(recorder_->count("session_cleanup"), 1U);
+  for (Stream& stream : streams) EXPECT_EQ(error_of([&] { stream.next(); }).code(), Errc::shutdown);
+}
+
+TEST_F(SessionStreamTest, TheEndOfTheSessionEndsItsStreams) {
+  script(Line().text("One. ").hang());
+  Session session = start();
+  Stream stream = session.stream("Count.", {.chunking = Chunking::sentence()});
+  EXPECT_EQ(stream.next(), "One.");
+  session.end();
+  EXPECT_EQ(error_of([&] { stream.next(); }).code(), Errc::cancelled);
+  drain();
+  EXPECT_EQ(recorder_->count("session_cleanup"), 1U);
+}
+
+TEST_F(SessionStreamTest, WhatACheckAsksIsBelowTheStream) {
+  script(say("One."));
+  script(say("Sure."));
+  Session session = start();
+  const Requirement asks({.name = "asks", .check = [&](const Answer&, const Call& call) {
+                            session.within(call).chat("Is it?");
+                            return ValidationResult{.passed = true};
+                          }});
+  session.stream("Count.", {.checks = {{asks}}}).wait();
+  const Names lines = recorder_->lines();
+  EXPECT_NE(std::find(lines.begin(), lines.end(), "component_pre_execute action#1 in stream#1"),
+            lines.end());
+}
+
+TEST_F(SessionStreamTest, WhatNeedsTheWholeAnswerIsRefused) {
+  Session session = start();
+  EXPECT_EQ(error_of([&] { session.stream("Count.", {}, {.strategy = rejection()}); }).code(),
+            Errc::invalid_request);
+  EXPECT_EQ(error_of([&] { session.stream("Count.", {}, {.format = Format{}}); }).code(),
+            Errc::invalid_request);
 }
 
 }  // namespace
