@@ -2,8 +2,6 @@
 
 #include <string>
 
-#include "mellea/core/error.h"
-
 namespace mellea {
 
 Cancellation::Cancellation(std::stop_token outer, CancelReason reason) {
@@ -20,16 +18,18 @@ Cancellation::Cancellation(const std::shared_ptr<const Cancellation>& outer) {
 bool Cancellation::request(CancelReason reason) noexcept {
   CancelReason none = CancelReason::none;
   if (!reason_.compare_exchange_strong(none, reason)) return false;
-  source_.request_stop();
+  std::stop_source(source_).request_stop();  // a copy: what is called may let go of this
   return true;
 }
 
+Error Cancellation::error() const {
+  if (reason() == CancelReason::shutdown)
+    return Error(Errc::shutdown, "the Runtime ended before the answer was whole");
+  return Error(Errc::cancelled, "cancelled by " + std::string(to_string(reason())));
+}
+
 void Cancellation::throw_if_requested() const {
-  const CancelReason reason = this->reason();
-  if (reason == CancelReason::shutdown)
-    throw Error(Errc::shutdown, "the Runtime ended before the answer was whole");
-  if (reason != CancelReason::none)
-    throw Error(Errc::cancelled, "cancelled by " + std::string(to_string(reason)));
+  if (reason() != CancelReason::none) throw error();
 }
 
 }  // namespace mellea

@@ -8,6 +8,7 @@
 #include <stop_token>
 #include <utility>
 
+#include "mellea/core/error.h"
 #include "mellea/core/outcome.h"
 
 namespace mellea {
@@ -27,7 +28,8 @@ class Cancellation {
   bool request(CancelReason reason) noexcept;
   CancelReason reason() const noexcept { return reason_.load(); }  // none: nobody asked
   std::stop_token token() const noexcept { return source_.get_token(); }
-  void throw_if_requested() const;  // Errc::cancelled, or shutdown
+  Error error() const;  // for those who wait: Errc::cancelled, or shutdown; there is a reason
+  void throw_if_requested() const;
 
  private:
   std::atomic<CancelReason> reason_{CancelReason::none};

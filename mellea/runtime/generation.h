@@ -84,6 +84,9 @@ class Generation : public std::enable_shared_from_this<Generation> {
   bool done() const noexcept;
   std::string partial_text() const;
   const Scope& scope() const noexcept { return operation_.scope(); }
+  const std::shared_ptr<const Target>& target() const noexcept {
+    return operation_.opening()->target;
+  }
 
  private:
   using Lock = std::unique_lock<std::mutex>;

@@ -142,6 +142,18 @@ std::shared_ptr<const Block> Closing<AgentStart>::tell(const Hooks& hooks,
   return nullptr;
 }
 
+std::shared_ptr<const Block> Closing<StreamingStart>::tell(
+    const Hooks& hooks, std::shared_ptr<const StreamingStart> opening, Ending ending, Facts facts) {
+  if (hooks.wanted<StreamingEnd>())
+    hooks.tell(StreamingEnd{.opening = std::move(opening),
+                            .ending = std::move(ending),
+                            .success = facts.success,
+                            .failures = std::move(facts.failures),
+                            .length = facts.length,
+                            .target = std::move(facts.target)});
+  return nullptr;
+}
+
 Error blocked_error(const Block& block) {
   return Error(Errc::blocked, "plugin " + block.plugin + ": " + block.reason,
                ErrorDetails{.plugin = block.plugin,

@@ -129,6 +129,20 @@ struct Closing<AgentStart> {
                                            Facts facts);
 };
 
+template <>
+struct Closing<StreamingStart> {
+  struct Facts {
+    bool success = false;
+    std::shared_ptr<const std::vector<Checked>> failures{};
+    std::size_t length = 0;
+    std::shared_ptr<const Target> target{};
+  };
+  static bool wanted(const Hooks& hooks) noexcept { return hooks.wanted<StreamingEnd>(); }
+  static std::shared_ptr<const Block> tell(const Hooks& hooks,
+                                           std::shared_ptr<const StreamingStart> opening,
+                                           Ending ending, Facts facts);
+};
+
 // The error that a stopped operation gives its caller.
 Error blocked_error(const Block& block);
 // What is being thrown, as an Error. Only within a catch block.

@@ -98,8 +98,19 @@ bool RunningCall::cut_off(CancelReason reason) noexcept {
   return cancellation_->request(reason) && cut;
 }
 
+void RunningCall::runs(const std::shared_ptr<StreamState>& stream) {
+  std::lock_guard lock(mutex_);
+  stream_ = stream;
+}
+
 void RunningCall::leave_behind() noexcept {
   for (const auto& generation : generations()) generation->leave_behind();
+  std::shared_ptr<StreamState> stream;
+  {
+    std::lock_guard lock(mutex_);
+    stream = stream_.lock();
+  }
+  if (stream) stream->leave_behind();
 }
 
 Context SessionState::add_turns(const std::shared_ptr<const std::string>& of,
@@ -450,6 +461,48 @@ std::vector<Checked> Session::check(ValidationJob job, Requirements requirements
              model_of(*state_, entered.running, options, hooks_, std::move(entered.conversation)),
              job)
       .checks;
+}
+
+Stream Session::stream(Instruction instruction, StreamOptions how, CallOptions options) const {
+  return stream(std::make_shared<const Instruction>(std::move(instruction)), std::move(how),
+                std::move(options));
+}
+
+Stream Session::stream(std::shared_ptr<const Component> component, StreamOptions how,
+                       CallOptions options) const {
+  if (options.format || options.strategy.is_set())
+    throw Error(Errc::invalid_request,
+                "a stream has neither a format nor a strategy: instruct() sees to them");
+  how.requirements.insert(how.requirements.end(), options.requirements.begin(),
+                          options.requirements.end());
+  Entered entered = enter(options.stop, options.origin);
+  Told wanted = told(how.requirements);
+  for (const StreamCheck& check : how.checks)
+    for (std::string& text : told({check.requirement}).requirements)
+      wanted.requirements.push_back(std::move(text));
+  const auto message = std::make_shared<const Message>(component->render(wanted));
+  const auto tools =
+      options.tools.empty() ? nullptr : std::make_shared<const Tools>(std::move(options.tools));
+  return start_stream(
+      {.model = model_of(*state_, entered.running, options, hooks_, entered.conversation),
+       .question = {.parent = parent_,
+                    .message = message,
+                    .context = entered.context,
+                    .component = component->name(),
+                    .prompt = component->prompt(),
+                    .options = merged(options.options, state_->options),
+                    .tools = tools ? specs_of(*tools) : std::vector<ToolSpec>(),
+                    .tool_choice = std::move(options.tool_choice),
+                    .system = std::move(options.system)},
+       .entry = {.labels = std::move(options.labels), .origin = std::move(entered.origin)},
+       .options = std::move(how),
+       .tools = tools,
+       .runs = [running = entered.running](const auto& stream) { running->runs(stream); },
+       .on_end =
+           [running = entered.running, session = state_, conversation = entered.conversation,
+            message](const std::shared_ptr<const Reply>& reply) {
+             if (reply) session->add_turns(conversation, {*message, said_by(*reply)});
+           }});
 }
 
 std::vector<ToolResult> Session::call_tools(const Result& answer, CallToolsOptions options) const {

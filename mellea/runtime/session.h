@@ -19,6 +19,7 @@
 #include "mellea/runtime/output.h"
 #include "mellea/runtime/react.h"
 #include "mellea/runtime/result.h"
+#include "mellea/runtime/stream.h"
 
 namespace mellea {
 
@@ -114,6 +115,13 @@ class Session {
   void chat_async(Message message, CallOptions options, Completion<Result> done) const;
   void act_async(std::shared_ptr<const Component> component, CallOptions options,
                  Completion<Result> done) const;
+
+  // An answer that is read in chunks, each checked before it is given out; the requirements of
+  // `options` are checked at its end. Block only for what plugins do before the request is sent. A
+  // format and a strategy are refused (Errc::invalid_request): what they need is the whole answer.
+  Stream stream(Instruction instruction, StreamOptions how = {}, CallOptions options = {}) const;
+  Stream stream(std::shared_ptr<const Component> component, StreamOptions how = {},
+                CallOptions options = {}) const;
 
   // Checks an answer of this session against requirements, in the order that they have then; by
   // what was said last if no answer is given. Throw Error if one could not be checked, or (the

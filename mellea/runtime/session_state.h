@@ -13,6 +13,7 @@
 #include "mellea/runtime/generation.h"
 #include "mellea/runtime/operation.h"
 #include "mellea/runtime/runtime.h"
+#include "mellea/runtime/stream_state.h"
 
 namespace mellea {
 
@@ -105,6 +106,7 @@ class RunningCall {
   const std::shared_ptr<Cancellation>& cancellation() const noexcept { return cancellation_; }
   // It waits for this one now.
   void runs(const std::shared_ptr<Generation>& generation);
+  void runs(const std::shared_ptr<StreamState>& stream);  // the one that this call is
   // False if it had its own reason already: it was cancelled, or what it waits for was let go.
   bool cut_off(CancelReason reason) noexcept;
   // As Generation::leave_behind(), for all of them.
@@ -119,6 +121,7 @@ class RunningCall {
   const std::shared_ptr<Cancellation> cancellation_;  // never null
   mutable std::mutex mutex_;
   std::vector<std::weak_ptr<Generation>> generations_;  // guarded by mutex_
+  std::weak_ptr<StreamState> stream_;                   // guarded by mutex_
 };
 
 // Ends the session when the last copy of the handle goes.

@@ -15,6 +15,21 @@ std::string text_of(const Ending& ending) {
   return text;
 }
 
+// The name of what happened in a stream, and which chunk or attempt it is about.
+std::string text_of(const StreamingEvent::What& what) {
+  std::string text(name_of(what));
+  const auto passed = [](bool yes) { return yes ? " passed" : " failed"; };
+  if (const auto* check = std::get_if<QuickCheck>(&what))
+    text += ' ' + std::to_string(check->chunk) + passed(check->passed);
+  else if (const auto* chunk = std::get_if<StreamedChunk>(&what))
+    text += ' ' + std::to_string(chunk->index);
+  else if (const auto* whole = std::get_if<FullValidation>(&what))
+    text += passed(whole->passed);
+  else if (const auto* retry = std::get_if<StreamRetry>(&what))
+    text += ' ' + std::to_string(retry->attempt);
+  return text;
+}
+
 // What a line says beside the operation.
 template <class E>
 std::string detail_of(const E& event) {
@@ -23,6 +38,9 @@ std::string detail_of(const E& event) {
   if constexpr (requires { event.notice; }) detail = to_string(event.notice.kind);
   if constexpr (requires { event.error; })
     if (event.error) detail = to_string(event.error->code());
+  if constexpr (std::is_same_v<E, StreamingEvent>) detail = text_of(*event.what);
+  if constexpr (std::is_same_v<E, StreamingEnd>)
+    if (!event.success) detail += ", no success";
   if constexpr (requires { event.stopped; })
     if (event.stopped) detail += detail.empty() ? "stopped" : " stopped";
   return detail;
