@@ -237,6 +237,11 @@ bool Generation::done() const noexcept {
   return ended_;
 }
 
+bool Generation::runs() const noexcept {
+  Lock lock(mutex_);
+  return !ended_ && reason_ == CancelReason::none;
+}
+
 std::string Generation::partial_text() const {
   refuse_after_fork();
   Lock lock(mutex_);

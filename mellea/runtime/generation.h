@@ -82,6 +82,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void leave_behind() noexcept;
 
   bool done() const noexcept;
+  // Neither over nor on its way to be: a cancel would be the first.
+  bool runs() const noexcept;
   std::string partial_text() const;
   const Scope& scope() const noexcept { return operation_.scope(); }
   const std::shared_ptr<const Target>& target() const noexcept {

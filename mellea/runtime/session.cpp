@@ -93,14 +93,9 @@ std::vector<std::shared_ptr<Generation>> RunningCall::generations() const {
 
 bool RunningCall::cut_off(CancelReason reason) noexcept {
   const auto waited_for = generations();
-  bool cut = waited_for.empty();
-  for (const auto& generation : waited_for) cut |= generation->cancel(reason);
-  return cancellation_->request(reason) && cut;
-}
-
-void RunningCall::runs(const std::shared_ptr<StreamState>& stream) {
-  std::lock_guard lock(mutex_);
-  stream_ = stream;
+  const bool cut = waited_for.empty() || std::any_of(waited_for.begin(), waited_for.end(),
+                                                     [](const auto& it) { return it->runs(); });
+  return cancellation_->request(reason) && cut;  // which cancels what it waits for
 }
 
 void RunningCall::leave_behind() noexcept {
