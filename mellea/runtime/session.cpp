@@ -55,16 +55,23 @@ void SessionState::refuse_after_fork() const {
 
 RunningCall::RunningCall(std::shared_ptr<SessionState> session, std::stop_token caller)
     : session_(std::move(session)),
-      cancellation_(std::make_shared<Cancellation>(std::move(caller), CancelReason::caller)) {}
+      cancellation_(std::make_shared<Cancellation>(std::move(caller), CancelReason::caller)) {
+  session_->refuse_after_fork();
+  std::lock_guard lock(session_->mutex);
+  if (session_->closed) throw Error(Errc::shutdown, "the session has ended");
+  ++session_->running;
+}
 
 std::shared_ptr<RunningCall> RunningCall::begin(std::shared_ptr<SessionState> session,
                                                 std::stop_token caller) {
-  session->refuse_after_fork();
-  const std::shared_ptr<RunningCall> call(new RunningCall(session, std::move(caller)));
-  std::lock_guard lock(session->mutex);
-  if (session->closed) throw Error(Errc::shutdown, "the session has ended");
-  ++session->running;  // the destructor takes it back
-  session->calls.emplace(call.get(), call);
+  std::shared_ptr<RunningCall> call(new RunningCall(session, std::move(caller)));
+  CancelReason reason{};
+  {
+    std::lock_guard lock(session->mutex);
+    session->calls.emplace(call.get(), call);
+    reason = session->cutting_off;
+  }
+  if (reason != CancelReason::none) call->cut_off(reason);
   return call;
 }
 
@@ -136,7 +143,10 @@ void SessionState::close(CancelReason reason, Teller teller) noexcept {
     std::lock_guard lock(mutex);
     closed = true;
     ++running;  // this counts as a call: nothing is told before all have been cut off
-    if (reason != CancelReason::none) to_cut_off = calls;
+    if (reason != CancelReason::none && cutting_off == CancelReason::none) {
+      cutting_off = reason;
+      to_cut_off = calls;
+    }
   }
   for (const auto& [key, weak] : to_cut_off) {
     const auto call = weak.lock();
