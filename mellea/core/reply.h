@@ -106,7 +106,7 @@ struct Embedding {
 
 struct Chunk {
   Instant at{};   // when its last byte arrived
-  int index = 0;  // of the choice or the prompt
+  int index = 0;  // of the choice or the prompt; -1: of all prompts, as a batch's usage may be
   std::variant<std::string, Thinking, Refusal, ToolCallPart, Usage, Finish, ResponseInfo, Notice,
                Logprobs, Embedding>
       what{};

@@ -20,6 +20,7 @@ struct ValidationResult {
   std::string reason{};           // for people and for the model, which is told what to mend
   std::string code{};             // for programs and metrics: [a-z0-9_]{1,40}; may be empty
   std::optional<double> score{};  // the more the better
+  std::shared_ptr<const Reply> judgement{};  // of the model that judged; null: none did
 };
 
 // What is to be checked.

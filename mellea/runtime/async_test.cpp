@@ -78,8 +78,9 @@ TEST_F(AsyncTest, TheAnswerIsGivenOnAWorkerWhenItsEndHasBeenTold) {
   session.end();
   drain();
   EXPECT_EQ(heard(), (Names{"call_begin", "session_pre_init", "session_post_init", "call_begin",
-                            "component_pre_execute", "generation_pre_call", "generation_event",
-                            "generation_event", "generation_event", "generation_post_call",
+                            "component_pre_execute", "sampling_loop_start", "generation_pre_call",
+                            "generation_event", "generation_event", "generation_event",
+                            "generation_post_call", "sampling_iteration", "sampling_loop_end",
                             "component_post_success", "user_code_begin", "session_cleanup"}));
 }
 

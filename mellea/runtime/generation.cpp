@@ -7,13 +7,14 @@ namespace mellea {
 namespace {
 
 GenerationPreCall opening_event(const GenerationOptions& options) {
-  return {.scope = options.parent.child(Kind::generation),
+  return {.scope = options.parent.child(Kind::generation, {.iteration = options.iteration}),
           .at = std::chrono::steady_clock::now(),
           .target = std::make_shared<const Target>(Target{.provider = options.backend->provider(),
                                                           .endpoint = options.backend->endpoint(),
                                                           .component = options.component,
                                                           .conversation = options.conversation,
-                                                          .context_size = options.context_size}),
+                                                          .context_size = options.context_size,
+                                                          .prompt = options.prompt}),
           .request = options.request};
 }
 
@@ -25,6 +26,14 @@ bool is_content(const Chunk& chunk) {
 }
 
 }  // namespace
+
+void limit(Limits& limits, std::optional<Instant> until) {
+  if (!until || *until == Instant::max()) return;
+  const auto left = std::max(
+      std::chrono::ceil<std::chrono::milliseconds>(*until - std::chrono::steady_clock::now()),
+      std::chrono::milliseconds(1));
+  if (limits.whole.count() == 0 || left < limits.whole) limits.whole = left;
+}
 
 Generation::Generation(GenerationOptions options)
     : backend_(options.backend),
@@ -38,19 +47,22 @@ Generation::Generation(GenerationOptions options)
 }
 
 std::shared_ptr<Generation> Generation::start(GenerationOptions options) {
-  const std::stop_token stop = options.stop;
+  const std::shared_ptr<const Cancellation> cancellation = options.cancellation;
   const std::optional<Instant> until = options.until;
   std::shared_ptr<Generation> generation(new Generation(std::move(options)));
   Operation<GenerationPreCall>& operation = generation->operation_;
   // The pump is held until all is set up, so a stop that comes at once ends nothing too early.
-  generation->caller_stop_.emplace(stop, [weak = generation->weak_from_this()] {
-    if (const auto self = weak.lock()) self->cancel(CancelReason::caller);
-  });
+  if (cancellation)
+    generation->cut_off_.emplace(cancellation->token(),
+                                 [weak = generation->weak_from_this(), cancellation] {
+                                   if (const auto self = weak.lock())
+                                     self->cancel(cancellation->reason());
+                                 });
   try {
     if (operation.block()) throw blocked_error(*operation.block());
     generation->send(until);
   } catch (const Error& error) {
-    generation->caller_stop_.reset();
+    generation->cut_off_.reset();
     generation->effort_.times.ended = std::chrono::steady_clock::now();
     operation.end(ended_with(error), {.effort = generation->effort_});
     throw;
@@ -65,13 +77,7 @@ void Generation::send(std::optional<Instant> until) {
   const GenerationPreCall& opening = *operation_.opening();
   Request request = *opening.request;
   replace(request.headers, opening.headers);
-  if (until && *until != Instant::max()) {
-    const auto left = std::max(
-        std::chrono::ceil<std::chrono::milliseconds>(*until - std::chrono::steady_clock::now()),
-        std::chrono::milliseconds(1));
-    auto& whole = request.limits.whole;
-    if (whole.count() == 0 || left < whole) whole = left;
-  }
+  limit(request.limits, until);
   try {
     stream_ = backend_->start(std::move(request), stop_.get_token());
   } catch (...) {
@@ -180,7 +186,7 @@ Result Generation::wait(std::optional<Instant> until) {
     release_pump(lock);
   }
   throw_if_failed();
-  return Result(reply_, scope(), effort_.times);
+  return Result({.reply = reply_, .scope = scope(), .times = effort_.times});
 }
 
 void Generation::run(std::function<void()> over) {
@@ -327,11 +333,16 @@ void Generation::finish(std::optional<Error> error) {
     ending = ended_with(blocked_error(*block));
     ending.at = effort.times.ended;
   }
-  if (on_end_) on_end_(ending, reply);
+  std::optional<Error> instead;
+  if (on_end_)
+    instead = on_end_({.ending = ending, .reply = reply, .scope = scope(), .times = effort.times});
   on_end_ = nullptr;
-  caller_stop_.reset();
+  cut_off_.reset();
   Lock lock(mutex_);
-  if (ending.outcome != Outcome::ok) error_ = error_for_reader(ending, reply->text);
+  if (ending.outcome != Outcome::ok)
+    error_ = error_for_reader(ending, reply->text);
+  else if (instead)
+    error_ = instead->with_partial_text(reply->text);
   ended_ = true;
 }
 

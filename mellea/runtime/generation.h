@@ -12,25 +12,41 @@
 
 #include "mellea/backends/backend.h"
 #include "mellea/core/fork.h"
+#include "mellea/runtime/cancellation.h"
 #include "mellea/runtime/operation.h"
 #include "mellea/runtime/result.h"
 
 namespace mellea {
 
+// A generation that has been announced as ended.
+struct Generated {
+  const Ending& ending;
+  const std::shared_ptr<const Reply>& reply;  // never null
+  const Scope& scope;
+  const Times& times;
+};
+// What is done then. What it gives back, readers get in place of the reply.
+using OnEnd = std::function<std::optional<Error>(const Generated&)>;
+
 struct GenerationOptions {
   std::shared_ptr<Backend> backend{};
   Hooks hooks{};
   Scope parent{};
+  int iteration = 0;  // of the sampling it belongs to, from 1
   Request request{};
-  std::string_view component{};  // class name of what is said; static lifetime
+  std::string_view component{};            // class name of what is said; static lifetime
+  std::shared_ptr<const Prompt> prompt{};  // null: made from no template
   std::shared_ptr<const std::string> conversation{};
   std::size_t context_size = 0;
-  std::optional<Instant> until{};  // then it fails with Errc::timeout
-  std::stop_token stop{};
-  // Called once, when the generation has been announced as ended: on the thread that waits for it,
-  // or on a worker. Not called if start() throws. Must not throw.
-  std::function<void(const Ending&, const std::shared_ptr<const Reply>&)> on_end{};
+  std::optional<Instant> until{};                      // then it fails with Errc::timeout
+  std::shared_ptr<const Cancellation> cancellation{};  // null: nothing cuts it off from outside
+  // Called once, on the thread that waits for it, or on a worker. Not called if start() throws.
+  // Must not throw.
+  OnEnd on_end{};
 };
+
+// Shortens the limit of the whole to what is left until then.
+void limit(Limits& limits, std::optional<Instant> until);
 
 // Exactly one thread at a time holds the pump: it takes chunks from the backend's stream, tells the
 // events that they cause, and tells the end. A thread that blocks for the generation takes the pump
@@ -112,12 +128,12 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
   const ForkMark fork_mark_;
   const std::shared_ptr<Backend> backend_;
-  std::function<void(const Ending&, const std::shared_ptr<const Reply>&)> on_end_;
+  OnEnd on_end_;
   Operation<GenerationPreCall> operation_;  // ended by finish(), or by start() where that throws
   std::stop_source stop_;
   std::unique_ptr<ReplyStream> stream_;  // used by whoever holds the pump
   std::size_t events_ = 0;               // likewise: chunks taken, notices not counted
-  std::optional<std::stop_callback<std::function<void()>>> caller_stop_;
+  std::optional<std::stop_callback<std::function<void()>>> cut_off_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;  // the pump is free, there is a chunk to read, or it is over

@@ -56,6 +56,92 @@ std::shared_ptr<const Block> Closing<GenerationPreCall>::tell(
   return block;
 }
 
+std::shared_ptr<const Block> Closing<GenerationBatchPreCall>::tell(
+    const Hooks& hooks, std::shared_ptr<const GenerationBatchPreCall> opening, Ending ending,
+    Facts facts) {
+  std::shared_ptr<const Block> block;
+  if (!ending.error && hooks.wanted<GenerationBatchPostCall>()) {
+    GenerationBatchPostCall event{
+        .opening = opening,
+        .ending = ending,
+        .replies = facts.replies ? facts.replies : std::make_shared<const std::vector<Reply>>(),
+        .usage = facts.usage,
+        .effort = facts.effort};
+    if (ending.outcome == Outcome::ok) block = hooks.decide(event).block();
+    if (!block) hooks.tell(event);
+  }
+  if (block) ending = ended_with(blocked_error(*block));
+  if (ending.error && hooks.wanted<GenerationBatchError>())
+    hooks.tell(GenerationBatchError{.opening = std::move(opening),
+                                    .ending = std::move(ending),
+                                    .replies = std::move(facts.replies),
+                                    .usage = facts.usage,
+                                    .effort = facts.effort});
+  return block;
+}
+
+std::shared_ptr<const Block> Closing<SamplingLoopStart>::tell(
+    const Hooks& hooks, std::shared_ptr<const SamplingLoopStart> opening, Ending ending,
+    Facts facts) {
+  if (!hooks.wanted<SamplingLoopEnd>()) return nullptr;
+  const bool success = facts.chosen && (*facts.attempts)[*facts.chosen].ok();
+  hooks.tell(SamplingLoopEnd{.opening = std::move(opening),
+                             .ending = std::move(ending),
+                             .attempts = std::move(facts.attempts),
+                             .chosen = facts.chosen,
+                             .success = success});
+  return nullptr;
+}
+
+namespace {
+
+// The closing event of an operation that a plugin may turn into a failure, and the block if one
+// did: then that is how it has ended.
+template <class Event>
+std::shared_ptr<const Block> decide_and_tell(const Hooks& hooks, Event& event) {
+  std::shared_ptr<const Block> block;
+  if (event.ending.outcome == Outcome::ok) block = hooks.decide(event).block();
+  hooks.tell(event);
+  return block;
+}
+
+}  // namespace
+
+std::shared_ptr<const Block> Closing<ValidationPreCheck>::tell(
+    const Hooks& hooks, std::shared_ptr<const ValidationPreCheck> opening, Ending ending,
+    Facts facts) {
+  if (!hooks.wanted<ValidationPostCheck>()) return nullptr;
+  ValidationPostCheck event{.opening = std::move(opening),
+                            .ending = std::move(ending),
+                            .checks = facts.checks ? *facts.checks : std::vector<Checked>()};
+  auto block = decide_and_tell(hooks, event);
+  if (facts.checks) *facts.checks = std::move(event.checks);
+  return block;
+}
+
+std::shared_ptr<const Block> Closing<ToolPreInvoke>::tell(
+    const Hooks& hooks, std::shared_ptr<const ToolPreInvoke> opening, Ending ending, Facts facts) {
+  if (!hooks.wanted<ToolPostInvoke>()) return nullptr;
+  ToolPostInvoke event{.opening = std::move(opening),
+                       .ending = std::move(ending),
+                       .took = facts.took,
+                       .output = facts.output ? *facts.output : std::string()};
+  auto block = decide_and_tell(hooks, event);
+  if (facts.output) *facts.output = std::move(event.output);
+  return block;
+}
+
+std::shared_ptr<const Block> Closing<AgentStart>::tell(const Hooks& hooks,
+                                                       std::shared_ptr<const AgentStart> opening,
+                                                       Ending ending, Facts facts) {
+  if (hooks.wanted<AgentEnd>())
+    hooks.tell(AgentEnd{.opening = std::move(opening),
+                        .ending = std::move(ending),
+                        .steps = facts.steps,
+                        .answer = std::move(facts.answer)});
+  return nullptr;
+}
+
 Error blocked_error(const Block& block) {
   return Error(Errc::blocked, "plugin " + block.plugin + ": " + block.reason,
                ErrorDetails{.plugin = block.plugin,

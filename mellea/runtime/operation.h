@@ -39,6 +39,8 @@ struct Closing<ComponentPreExecute> {
   struct Facts {
     std::shared_ptr<const Reply> reply{};
     int generations = 0;
+    std::shared_ptr<const Attempts> attempts{};
+    std::optional<std::size_t> chosen{};
     Context context = Context::simple();
   };
   static bool wanted(const Hooks& hooks) noexcept {
@@ -61,6 +63,70 @@ struct Closing<GenerationPreCall> {
   static std::shared_ptr<const Block> tell(const Hooks& hooks,
                                            std::shared_ptr<const GenerationPreCall> opening,
                                            Ending ending, Facts facts);
+};
+
+template <>
+struct Closing<GenerationBatchPreCall> {
+  struct Facts {
+    std::shared_ptr<const std::vector<Reply>> replies{};
+    std::optional<Usage> usage{};
+    Effort effort{};
+  };
+  static bool wanted(const Hooks& hooks) noexcept {
+    return hooks.wanted<GenerationBatchPostCall>() || hooks.wanted<GenerationBatchError>();
+  }
+  static std::shared_ptr<const Block> tell(const Hooks& hooks,
+                                           std::shared_ptr<const GenerationBatchPreCall> opening,
+                                           Ending ending, Facts facts);
+};
+
+template <>
+struct Closing<SamplingLoopStart> {
+  struct Facts {
+    std::shared_ptr<const Attempts> attempts = std::make_shared<const Attempts>();
+    std::optional<std::size_t> chosen{};
+  };
+  static bool wanted(const Hooks& hooks) noexcept { return hooks.wanted<SamplingLoopEnd>(); }
+  static std::shared_ptr<const Block> tell(const Hooks& hooks,
+                                           std::shared_ptr<const SamplingLoopStart> opening,
+                                           Ending ending, Facts facts);
+};
+
+template <>
+struct Closing<ValidationPreCheck> {
+  struct Facts {
+    // What was found; handlers may change it, and that is what is here then. Null: nothing was.
+    std::shared_ptr<std::vector<Checked>> checks{};
+  };
+  static bool wanted(const Hooks& hooks) noexcept { return hooks.wanted<ValidationPostCheck>(); }
+  static std::shared_ptr<const Block> tell(const Hooks& hooks,
+                                           std::shared_ptr<const ValidationPreCheck> opening,
+                                           Ending ending, Facts facts);
+};
+
+template <>
+struct Closing<ToolPreInvoke> {
+  struct Facts {
+    std::chrono::nanoseconds took{0};
+    // What the model is told; handlers may change it, and that is what is here then. Null: nothing.
+    std::shared_ptr<std::string> output{};
+  };
+  static bool wanted(const Hooks& hooks) noexcept { return hooks.wanted<ToolPostInvoke>(); }
+  static std::shared_ptr<const Block> tell(const Hooks& hooks,
+                                           std::shared_ptr<const ToolPreInvoke> opening,
+                                           Ending ending, Facts facts);
+};
+
+template <>
+struct Closing<AgentStart> {
+  struct Facts {
+    int steps = 0;
+    std::shared_ptr<const std::string> answer{};
+  };
+  static bool wanted(const Hooks& hooks) noexcept { return hooks.wanted<AgentEnd>(); }
+  static std::shared_ptr<const Block> tell(const Hooks& hooks,
+                                           std::shared_ptr<const AgentStart> opening, Ending ending,
+                                           Facts facts);
 };
 
 // The error that a stopped operation gives its caller.

@@ -8,7 +8,9 @@ namespace mellea {
 
 Output::Output(std::shared_ptr<OutputState> state) : state_(std::move(state)) {}
 
-Result Output::wait(std::optional<Instant> until) const { return state_->generation->wait(until); }
+Result Output::wait(std::optional<Instant> until) const {
+  return state_->action->completed(state_->generation->wait(until));
+}
 
 std::optional<Chunk> Output::next() { return state_->generation->next(); }
 

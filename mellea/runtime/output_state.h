@@ -5,22 +5,28 @@
 #include <utility>
 
 #include "mellea/core/fork.h"
+#include "mellea/runtime/action.h"
 #include "mellea/runtime/generation.h"
 #include "mellea/runtime/output.h"
 
 namespace mellea {
 
 struct OutputState {
-  explicit OutputState(std::shared_ptr<Generation> started) : generation(std::move(started)) {}
+  OutputState(std::shared_ptr<Generation> started, std::shared_ptr<const Action> of)
+      : action(std::move(of)), generation(std::move(started)) {}
   OutputState(const OutputState&) = delete;
   OutputState& operator=(const OutputState&) = delete;
 
   ~OutputState() {
     generation->abandon();
     // What it waits on lives in the parent process: it can't be taken apart here.
-    if (fork_mark.inherited()) new std::shared_ptr<Generation>(std::move(generation));
+    if (fork_mark.inherited()) {
+      new std::shared_ptr<Generation>(std::move(generation));
+      new std::shared_ptr<const Action>(std::move(action));
+    }
   }
 
+  std::shared_ptr<const Action> action;
   std::shared_ptr<Generation> generation;
   ForkMark fork_mark{};
 };

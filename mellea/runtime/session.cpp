@@ -1,35 +1,39 @@
 #include "mellea/runtime/session.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "mellea/runtime/action.h"
+#include "mellea/runtime/batch.h"
 #include "mellea/runtime/output_state.h"
-#include "mellea/runtime/session_state.h"
+#include "mellea/runtime/react_run.h"
+#include "mellea/runtime/tool_calls.h"
+#include "mellea/runtime/user_code.h"
+#include "mellea/runtime/validation.h"
 
 namespace mellea {
 namespace {
 
-Request request_for(const ComponentPreExecute& action, const std::string& model,
-                    const CallOptions& options) {
-  Request request{.model = model,
-                  .messages = action.context.view(),
-                  .options = *action.options,
-                  .tools = action.tools,
-                  .tool_choice = options.tool_choice,
-                  .format = action.format,
-                  .stream = options.stream,
-                  .limits = options.limits};
-  if (!options.system.empty())
-    request.messages.insert(request.messages.begin(),
-                            Message{.role = Message::Role::system, .text = options.system});
-  request.messages.push_back(*action.action);
-  return request;
-}
+// A message as it is.
+class Said : public Component {
+ public:
+  Said(std::string_view name, Message message) : name_(name), message_(std::move(message)) {}
+  std::string_view name() const override { return name_; }
+  Message render(const Told&) const override { return message_; }
 
-Message said_by_model(const Reply& reply) {
-  return {.role = Message::Role::assistant,
-          .text = reply.text,
-          .tool_calls = reply.tool_calls,
-          .thinking = reply.thinking};
+ private:
+  const std::string_view name_;
+  const Message message_;
+};
+
+std::shared_ptr<const Component> said(Message message) {
+  return std::make_shared<const Said>("Message", std::move(message));
+}
+std::shared_ptr<const Component> said(std::string text) {
+  return said(Message{.text = std::move(text)});
+}
+std::shared_ptr<const Component> instruction(std::string description) {
+  return std::make_shared<const Said>("Instruction", Message{.text = std::move(description)});
 }
 
 }  // namespace
@@ -64,61 +68,91 @@ void SessionState::refuse_after_fork() const {
     throw Error(Errc::after_fork, "this session belongs to the parent process: make a new Runtime");
 }
 
-SessionState::RunningCall::RunningCall(std::shared_ptr<SessionState> session)
-    : session_(std::move(session)) {
-  session_->refuse_after_fork();
-  std::lock_guard lock(session_->mutex);
-  if (session_->closed) throw Error(Errc::shutdown, "the session has ended");
-  ++session_->running;
+RunningCall::RunningCall(std::shared_ptr<SessionState> session, std::stop_token caller)
+    : session_(std::move(session)),
+      cancellation_(std::make_shared<Cancellation>(std::move(caller), CancelReason::caller)) {}
+
+std::shared_ptr<RunningCall> RunningCall::begin(std::shared_ptr<SessionState> session,
+                                                std::stop_token caller) {
+  session->refuse_after_fork();
+  const std::shared_ptr<RunningCall> call(new RunningCall(session, std::move(caller)));
+  std::lock_guard lock(session->mutex);
+  if (session->closed) throw Error(Errc::shutdown, "the session has ended");
+  ++session->running;  // the destructor takes it back
+  session->calls.emplace(call.get(), call);
+  return call;
 }
 
-SessionState::RunningCall::~RunningCall() {
+RunningCall::~RunningCall() {
   {
     std::lock_guard lock(session_->mutex);
     --session_->running;
-    session_->generations.erase(generation_);
+    session_->calls.erase(this);
   }
-  session_->tell_end_if_idle(Teller::worker);
+  session_->tell_end_if_idle(SessionState::Teller::worker);
 }
 
-void SessionState::RunningCall::runs(const std::shared_ptr<Generation>& generation) {
-  CancelReason reason{};
+void RunningCall::runs(const std::shared_ptr<Generation>& generation) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(generations_, [](const auto& weak) { return weak.expired(); });
+  generations_.push_back(generation);
+}
+
+std::vector<std::shared_ptr<Generation>> RunningCall::generations() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<Generation>> alive;
+  for (const auto& weak : generations_)
+    if (auto generation = weak.lock()) alive.push_back(std::move(generation));
+  return alive;
+}
+
+bool RunningCall::cut_off(CancelReason reason) noexcept {
+  const auto waited_for = generations();
+  bool cut = waited_for.empty();
+  for (const auto& generation : waited_for) cut |= generation->cancel(reason);
+  return cancellation_->request(reason) && cut;
+}
+
+void RunningCall::leave_behind() noexcept {
+  for (const auto& generation : generations()) generation->leave_behind();
+}
+
+Context SessionState::add_turns(const std::shared_ptr<const std::string>& of,
+                                std::vector<Message> said) {
   {
-    std::lock_guard lock(session_->mutex);
-    generation_ = generation.get();
-    session_->generations.emplace(generation_, generation);
-    reason = session_->cutting_off;
+    std::lock_guard lock(mutex);
+    ++interactions;
   }
-  if (reason != CancelReason::none) session_->cut_off(*generation, reason);
+  return add_said(of, std::move(said));
 }
 
-// A turn of a conversation that was reset since is no part of the new one.
-void SessionState::add_turn(const ComponentPreExecute& action, const Reply& reply) {
+Context SessionState::add_said(const std::shared_ptr<const std::string>& of,
+                               std::vector<Message> said) {
   std::lock_guard lock(mutex);
-  ++interactions;
-  if (context.kind() == Context::Kind::chat && conversation == action.conversation)
-    context = context.add(*action.action).add(said_by_model(reply));
+  if (context.kind() == Context::Kind::chat && conversation == of)
+    for (Message& message : said) context = context.add(std::move(message));
+  return context;
 }
 
-void SessionState::cut_off(Generation& generation, CancelReason reason) noexcept {
-  if (!generation.cancel(reason)) return;  // it has its own reason, or is over
+Context SessionState::context_now() const {
   std::lock_guard lock(mutex);
-  if (cancelled == CancelReason::none) cancelled = reason;
+  return context;
 }
 
 void SessionState::close(CancelReason reason, Teller teller) noexcept {
-  std::map<const Generation*, std::weak_ptr<Generation>> to_cut_off;
+  std::map<const RunningCall*, std::weak_ptr<RunningCall>> to_cut_off;
   {
     std::lock_guard lock(mutex);
     closed = true;
     ++running;  // this counts as a call: nothing is told before all have been cut off
-    if (reason != CancelReason::none && cutting_off == CancelReason::none) {
-      cutting_off = reason;
-      to_cut_off = generations;
-    }
+    if (reason != CancelReason::none) to_cut_off = calls;
   }
-  for (const auto& [key, weak] : to_cut_off)
-    if (const auto generation = weak.lock()) cut_off(*generation, reason);
+  for (const auto& [key, weak] : to_cut_off) {
+    const auto call = weak.lock();
+    if (!call || !call->cut_off(reason)) continue;
+    std::lock_guard lock(mutex);
+    if (cancelled == CancelReason::none) cancelled = reason;
+  }
   {
     std::lock_guard lock(mutex);
     --running;
@@ -127,13 +161,13 @@ void SessionState::close(CancelReason reason, Teller teller) noexcept {
 }
 
 void SessionState::leave_behind() noexcept {
-  std::map<const Generation*, std::weak_ptr<Generation>> stuck;
+  std::map<const RunningCall*, std::weak_ptr<RunningCall>> stuck;
   {
     std::lock_guard lock(mutex);
-    stuck = generations;
+    stuck = calls;
   }
   for (const auto& [key, weak] : stuck)
-    if (const auto generation = weak.lock()) generation->leave_behind();
+    if (const auto call = weak.lock()) call->leave_behind();
 }
 
 void SessionState::tell_end_if_idle(Teller teller) noexcept {
@@ -177,10 +211,11 @@ class CompletionPromise {
           Error(Errc::shutdown, "the Runtime ended before the answer was whole")));
   }
 
-  void keep(Generation& ended) noexcept {
+  // With what `answer` gives or throws.
+  void keep(const std::function<Result()>& answer) noexcept {
     std::optional<Result> result;
     try {
-      result = ended.wait({});
+      result = answer();
     } catch (...) {
       return fail(std::current_exception());
     }
@@ -193,11 +228,7 @@ class CompletionPromise {
   void call(std::exception_ptr error, std::optional<Result> result) noexcept {
     Completion<Result> done = std::exchange(done_, nullptr);
     if (!done) return;
-    UserCodeBegin event{.scope = scope_};
-    if (hooks_.wanted<UserCodeBegin>()) {
-      (void)hooks_.decide(event);  // can't be stopped
-      hooks_.tell(event);
-    }
+    const UserCode seen(hooks_, scope_);
     try {
       done(std::move(error), std::move(result));
     } catch (...) {
@@ -205,25 +236,12 @@ class CompletionPromise {
                              .text = caught_error("what an asynchronous call was to call").what()});
     }
     done = nullptr;  // what it holds is the user's too
-    while (!event.held.empty()) event.held.pop_back();
   }
 
   const Hooks hooks_;
   const Scope scope_;
   const ForkMark fork_mark_{};
   Completion<Result> done_;  // null once it is called, or must not be
-};
-
-// A call, and what depends on the moment and the thread it is made on. The rest may be done later
-// and elsewhere.
-struct Session::MadeCall {
-  std::string_view component{};
-  Message message{};
-  CallOptions options{};
-  std::shared_ptr<SessionState::RunningCall> running{};
-  std::shared_ptr<const Origin> origin{};
-  Context before = Context::simple();
-  std::shared_ptr<const std::string> conversation{};
 };
 
 // The session as users have it
@@ -236,131 +254,211 @@ Session::Session(std::shared_ptr<SessionState> state, std::shared_ptr<const Sess
       parent_(std::move(parent)) {}
 
 Result Session::instruct(std::string description, CallOptions options) {
-  return start_instruct(std::move(description), std::move(options)).wait();
+  return run(make(instruction(std::move(description)), std::move(options), rejection()));
 }
 
 Result Session::chat(std::string text, CallOptions options) {
-  return start_chat(std::move(text), std::move(options)).wait();
+  return run(make(said(std::move(text)), std::move(options), {}));
 }
 
 Result Session::chat(Message message, CallOptions options) {
-  return start_chat(std::move(message), std::move(options)).wait();
+  return run(make(said(std::move(message)), std::move(options), {}));
+}
+
+Result Session::act(std::shared_ptr<const Component> component, CallOptions options) {
+  return run(make(std::move(component), std::move(options), {}));
 }
 
 Output Session::start_instruct(std::string description, CallOptions options) {
-  return start("Instruction", Message{.text = std::move(description)}, std::move(options));
+  return start(make(instruction(std::move(description)), std::move(options), rejection()));
 }
 
 Output Session::start_chat(std::string text, CallOptions options) {
-  return start_chat(Message{.text = std::move(text)}, std::move(options));
+  return start(make(said(std::move(text)), std::move(options), {}));
 }
 
 Output Session::start_chat(Message message, CallOptions options) {
-  return start("Message", std::move(message), std::move(options));
+  return start(make(said(std::move(message)), std::move(options), {}));
+}
+
+Output Session::start_act(std::shared_ptr<const Component> component, CallOptions options) {
+  return start(make(std::move(component), std::move(options), {}));
 }
 
 void Session::instruct_async(std::string description, CallOptions options,
                              Completion<Result> done) {
-  start_async(make("Instruction", Message{.text = std::move(description)}, std::move(options)),
+  start_async(make(instruction(std::move(description)), std::move(options), rejection()),
               std::move(done));
 }
 
 void Session::chat_async(std::string text, CallOptions options, Completion<Result> done) {
-  chat_async(Message{.text = std::move(text)}, std::move(options), std::move(done));
+  start_async(make(said(std::move(text)), std::move(options), {}), std::move(done));
 }
 
 void Session::chat_async(Message message, CallOptions options, Completion<Result> done) {
-  start_async(make("Message", std::move(message), std::move(options)), std::move(done));
+  start_async(make(said(std::move(message)), std::move(options), {}), std::move(done));
 }
 
-Session::MadeCall Session::make(std::string_view component, Message message,
-                                CallOptions options) const {
-  MadeCall call{.component = component,
-                .message = std::move(message),
-                .options = std::move(options),
-                .running = std::make_shared<SessionState::RunningCall>(state_)};
-  call.origin = origin_of_call(hooks_, parent_, call.options.origin);
+void Session::act_async(std::shared_ptr<const Component> component, CallOptions options,
+                        Completion<Result> done) {
+  start_async(make(std::move(component), std::move(options), {}), std::move(done));
+}
+
+struct Session::Entered {
+  std::shared_ptr<RunningCall> running{};
+  std::shared_ptr<const Origin> origin{};
+  Context context = Context::simple();
+  std::shared_ptr<const std::string> conversation{};
+};
+
+Session::Entered Session::enter(const std::stop_token& stop,
+                                const std::shared_ptr<const Origin>& given) const {
+  Entered entered{.running = RunningCall::begin(state_, stop),
+                  .origin = origin_of_call(hooks_, parent_, given)};
   // A session may live for days: what began it is not the parent of all that it does.
-  if (call.origin && state_->origin && !call.options.origin && *call.origin == *state_->origin)
-    call.origin = nullptr;
+  if (entered.origin && state_->origin && !given && *entered.origin == *state_->origin)
+    entered.origin = nullptr;
   std::lock_guard lock(state_->mutex);
-  call.before = state_->context;
-  call.conversation = state_->conversation;
-  return call;
+  entered.context = state_->context;
+  entered.conversation = state_->conversation;
+  return entered;
 }
 
-std::shared_ptr<Generation> Session::send(MadeCall call) const {
-  CallOptions& options = call.options;
-  auto action = std::make_shared<Operation<ComponentPreExecute>>(
-      hooks_,
-      ComponentPreExecute{.scope = parent_.child(Kind::action, {.labels = std::move(options.labels),
-                                                                .origin = std::move(call.origin)}),
-                          .at = std::chrono::steady_clock::now(),
-                          .component = call.component,
-                          .action = std::make_shared<const Message>(std::move(call.message)),
-                          .context = call.before,
-                          .conversation = call.conversation,
-                          .options = merged(options.options, state_->options),
-                          .format = std::move(options.format),
-                          .tools = std::move(options.tools)});
-  try {
-    if (action->block()) throw blocked_error(*action->block());
-    const ComponentPreExecute& opening = *action->opening();
-    Request request = request_for(opening, state_->model, options);
-    const std::size_t context_size = request.messages.size() - 1;
-    auto generation = Generation::start(
-        {.backend = state_->parts.backend,
-         .hooks = hooks_,
-         .parent = action->scope(),
-         .request = std::move(request),
-         .component = call.component,
-         .conversation = std::move(call.conversation),
-         .context_size = context_size,
-         .until = options.until,
-         .stop = options.stop,
-         .on_end = [action, running = call.running, session = state_](
-                       const Ending& ending, const std::shared_ptr<const Reply>& reply) {
-           if (ending.outcome == Outcome::ok) session->add_turn(*action->opening(), *reply);
-           Context after = Context::simple();
-           {
-             std::lock_guard lock(session->mutex);
-             after = session->context;
-           }
-           action->end(ending, {.reply = reply, .generations = 1, .context = std::move(after)});
-         }});
-    call.running->runs(generation);
-    return generation;
-  } catch (...) {
-    const Error error = caught_error(state_->parts.backend->provider());
-    action->end(ended_with(error), {.context = std::move(call.before)});
-    throw error;
-  }
+MadeCall Session::make(std::shared_ptr<const Component> component, CallOptions options,
+                       const std::optional<Strategy>& usual) const {
+  if (!options.strategy.is_set() && !options.strategy.is_off() && usual) options.strategy = *usual;
+  Entered entered = enter(options.stop, options.origin);
+  return {.component = std::move(component),
+          .options = std::move(options),
+          .hooks = hooks_,
+          .parent = parent_,
+          .running = std::move(entered.running),
+          .origin = std::move(entered.origin),
+          .before = std::move(entered.context),
+          .conversation = std::move(entered.conversation)};
 }
 
-Output Session::start(std::string_view component, Message message, CallOptions options) const {
-  return Output(
-      std::make_shared<OutputState>(send(make(component, std::move(message), std::move(options)))));
+Result Session::run(MadeCall call) const { return Action::begin(state_, std::move(call))->run(); }
+
+Output Session::start(MadeCall call) const {
+  const auto action = Action::begin(state_, std::move(call));
+  return Output(std::make_shared<OutputState>(action->send(), action));
 }
 
 void Session::start_async(MadeCall made, Completion<Result> done) const {
   const auto call = std::make_shared<MadeCall>(std::move(made));
   const auto promise = std::make_shared<CompletionPromise>(hooks_, parent_, std::move(done));
   // The call itself keeps the session from ending.
-  const Session here(state_, nullptr, hooks_, parent_);
-  const bool posted = hooks_.workers()->post([here, call, kept = promise]() mutable {
+  const bool posted = hooks_.workers()->post([session = state_, call, kept = promise]() mutable {
+    std::shared_ptr<Action> action;
     std::shared_ptr<Generation> generation;
     try {
-      generation = here.send(std::move(*call));
+      action = Action::begin(std::move(session), std::move(*call));
+      if (!action->may_sample_again()) generation = action->send();
     } catch (...) {
       return kept->fail(std::current_exception());
     }
+    if (!generation) return kept->keep([&] { return action->run(); });
     // What the generation calls must not keep it; and nothing else keeps the promise, so that it
     // goes with the generation, or when that is left behind.
-    generation->run([&over = *generation, last = std::move(kept)] { last->keep(over); });
+    generation->run([&over = *generation, action, last = std::move(kept)] {
+      last->keep([&] { return action->completed(over.wait({})); });
+    });
   });
   if (posted) return;
   promise->withdraw();
   throw Error(Errc::shutdown, "the Runtime has ended");
+}
+
+std::vector<Checked> Session::validate(const Result& answer, Requirements requirements,
+                                       CallOptions options) const {
+  Entered entered = enter(options.stop, options.origin);
+  return check({.evaluated = answer.scope(), .reply = answer.share_reply()},
+               std::move(requirements), std::move(options), std::move(entered));
+}
+
+std::vector<Checked> Session::validate(Requirements requirements, CallOptions options) const {
+  Entered entered = enter(options.stop, options.origin);
+  const std::vector<Message> said = entered.context.messages();
+  const auto last = std::find_if(said.rbegin(), said.rend(), [](const Message& message) {
+    return message.role == Message::Role::assistant;
+  });
+  if (last == said.rend())
+    throw Error(Errc::invalid_request,
+                entered.context.kind() == Context::Kind::chat
+                    ? "nothing was said yet: there is no answer to check"
+                    : "this session keeps no conversation: name the answer to check");
+  Context before = entered.context.cleared();
+  std::for_each(said.begin(), last.base() - 1,
+                [&](const Message& message) { before = before.add(message); });
+  const auto reply = std::make_shared<const Reply>(
+      Reply{.text = last->text, .thinking = last->thinking, .tool_calls = last->tool_calls});
+  return check({.reply = reply, .context = std::move(before)}, std::move(requirements),
+               std::move(options), std::move(entered));
+}
+
+std::vector<Checked> Session::check(ValidationJob job, Requirements requirements,
+                                    CallOptions options, Entered entered) const {
+  job.parent = parent_;
+  job.entry = {.labels = std::move(options.labels), .origin = std::move(entered.origin)};
+  job.requirements = std::move(requirements);
+  job.options = merged(options.options, state_->options);
+  job.cancellation = entered.running->cancellation();
+  return mellea::validate(
+             model_of(*state_, entered.running, options, hooks_, std::move(entered.conversation)),
+             job)
+      .checks;
+}
+
+std::vector<ToolResult> Session::call_tools(const Result& answer, CallToolsOptions options) const {
+  Entered entered = enter(options.stop, options.origin);
+  std::vector<ToolResult> results =
+      run_tools(model_of(*state_, entered.running, {}, hooks_, entered.conversation),
+                {.parent = parent_,
+                 .entry = {.origin = std::move(entered.origin)},
+                 .asked_by = answer.scope(),
+                 .calls = answer.tool_calls(),
+                 .tools = options.tools.empty() ? answer.tools() : std::move(options.tools),
+                 .parallel = options.parallel});
+  if (options.add_results) {
+    std::vector<Message> said;
+    for (const ToolResult& result : results) said.push_back(result.message());
+    state_->add_said(entered.conversation, std::move(said));
+  }
+  return results;
+}
+
+AgentResult Session::react(std::string goal, ReactOptions options) const {
+  Entered entered = enter(options.stop, options.origin);
+  MadeCall call{.hooks = hooks_,
+                .parent = parent_,
+                .running = std::move(entered.running),
+                .origin = std::move(entered.origin),
+                .before = std::move(entered.context),
+                .conversation = std::move(entered.conversation)};
+  return run_react(state_, std::move(call), std::move(goal), options);
+}
+
+BatchResult Session::generate_raw(std::vector<std::string> prompts, CallOptions options) const {
+  return batch(Request::Kind::completion, std::move(prompts), std::move(options));
+}
+
+BatchResult Session::embed(std::vector<std::string> texts, CallOptions options) const {
+  return batch(Request::Kind::embedding, std::move(texts), std::move(options));
+}
+
+BatchResult Session::batch(Request::Kind kind, std::vector<std::string> prompts,
+                           CallOptions options) const {
+  if (prompts.empty()) throw Error(Errc::invalid_request, "a batch of no prompts");
+  Entered entered = enter(options.stop, options.origin);
+  return run_batch(
+      model_of(*state_, entered.running, options, hooks_, std::move(entered.conversation)),
+      {.parent = parent_,
+       .entry = {.labels = std::move(options.labels), .origin = std::move(entered.origin)},
+       .kind = kind,
+       .prompts = std::move(prompts),
+       .options = merged(options.options, state_->options),
+       .format = std::move(options.format)});
 }
 
 Session Session::with(const Plugins& more) const {
@@ -376,7 +474,7 @@ Session Session::within(const Call& call) const {
 }
 
 void Session::reset() {
-  const SessionState::RunningCall running(state_);  // so that the session does not end meanwhile
+  const auto running = RunningCall::begin(state_, {});  // so that the session does not end now
   Context previous = Context::simple();
   {
     std::lock_guard lock(state_->mutex);

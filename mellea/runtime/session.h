@@ -13,26 +13,40 @@
 #include "mellea/core/context.h"
 #include "mellea/hooks/hook.h"
 #include "mellea/runtime/output.h"
+#include "mellea/runtime/react.h"
 #include "mellea/runtime/result.h"
 
 namespace mellea {
 
-class Generation;
+class Action;
+class Component;
+struct MadeCall;
 struct SessionState;
+struct ValidationJob;
 class SessionHandle;
 
 struct CallOptions {
-  ModelOptions options{};         // win over those of the session
-  std::vector<ToolSpec> tools{};  // what the model may ask for; see Result::tool_calls()
+  ModelOptions options{};  // win over those of the session
+  Tools tools{};           // what the model may ask for; see Result::tool_calls()
   ToolChoice tool_choice{};
-  std::optional<Format> format{};
-  std::string system{};  // said before all else; empty: nothing
+  std::optional<Format> format{};  // an answer that is not of its schema is an error
+  Requirements requirements{};     // what the answer has to be; a strategy sees to that
+  Option<Strategy> strategy{};     // not set: that of the verb; off: one answer, whatever it is
+  std::string system{};            // said before all else; empty: nothing
   bool stream = false;
   std::optional<Instant> until{};  // then it fails with Errc::timeout
   Limits limits{};
   std::stop_token stop{};  // cancels (CancelReason::caller)
   Labels labels{};
   std::shared_ptr<const Origin> origin{};  // wins over what plugins find in the thread
+};
+
+struct CallToolsOptions {
+  Tools tools{};                           // none: those that the model was told of with its call
+  bool parallel = false;                   // beside each other, on workers
+  bool add_results = false;                // to the conversation, for the model to read
+  std::stop_token stop{};                  // asks the tools to, and starts no other
+  std::shared_ptr<const Origin> origin{};  // as in CallOptions
 };
 
 // How an asynchronous call gives what the blocking one returns or throws: one of the two is there.
@@ -48,18 +62,26 @@ using Completion = std::function<void(std::exception_ptr, std::optional<T>)>;
 class Session {
  public:
   // Block; what runs is cancelled by `stop`, ended by `until`. Throw Error, with the text that had
-  // arrived.
+  // arrived. An answer that does not meet its requirements is no Error: see Result::ok().
+  //
+  // instruct() samples by rejection, twice at most, unless the options say otherwise; the others
+  // take the one answer they get, unless the options say otherwise.
   Result instruct(std::string description, CallOptions options = {});
   Result chat(std::string text, CallOptions options = {});
   Result chat(Message message, CallOptions options = {});
+  Result act(std::shared_ptr<const Component> component, CallOptions options = {});
 
-  // Block only for what plugins do before the request is sent.
+  // Block only for what plugins do before the request is sent. There is one answer and no more:
+  // options by which another might be needed (requirements, a format with a strategy, candidates)
+  // are refused (Errc::invalid_request).
   Output start_instruct(std::string description, CallOptions options = {});
   Output start_chat(std::string text, CallOptions options = {});
   Output start_chat(Message message, CallOptions options = {});
+  Output start_act(std::shared_ptr<const Component> component, CallOptions options = {});
 
   // Return at once: plugins are asked on a worker. Where the caller is in its own trace, and what
-  // was said before, is as of now. No thread waits for the answer, however many calls there are.
+  // was said before, is as of now. No thread waits for the answer, however many calls there are;
+  // only where more than one may be needed the call has a worker for as long as it takes.
   //
   // `done` is called exactly once, on a worker, when the end has been told. It may take its time
   // and call anything; what it throws is told as a Diagnostic. The end of the Runtime gives it
@@ -69,6 +91,29 @@ class Session {
   void instruct_async(std::string description, CallOptions options, Completion<Result> done);
   void chat_async(std::string text, CallOptions options, Completion<Result> done);
   void chat_async(Message message, CallOptions options, Completion<Result> done);
+  void act_async(std::shared_ptr<const Component> component, CallOptions options,
+                 Completion<Result> done);
+
+  // Checks an answer of this session against requirements, in the order that they have then; by
+  // what was said last if no answer is given. Throw Error if one could not be checked, or (the
+  // second) nothing was said yet.
+  std::vector<Checked> validate(const Result& answer, Requirements requirements,
+                                CallOptions options = {}) const;
+  std::vector<Checked> validate(Requirements requirements, CallOptions options = {}) const;
+
+  // Runs the tools that the model asked for. See run_tools() for what a failure is; throws Error
+  // only if it was cancelled.
+  std::vector<ToolResult> call_tools(const Result& answer, CallToolsOptions options = {}) const;
+
+  // Has the model work towards a goal with tools, step by step, until it has an answer or is out of
+  // steps. It sees what was said before; the conversation gets the goal and the answer, and not
+  // the way there. Throws Error if a step failed.
+  AgentResult react(std::string goal, ReactOptions options) const;
+
+  // Several prompts at once, without any conversation: completions as the model continues them, and
+  // what they are to an embedding model. Throw Error.
+  BatchResult generate_raw(std::vector<std::string> prompts, CallOptions options = {}) const;
+  BatchResult embed(std::vector<std::string> texts, CallOptions options = {}) const;
 
   Session with(const Plugins& more) const;  // the same session, more plugins
   Session with(const Labels& more) const;   // the same session, more labels
@@ -89,11 +134,18 @@ class Session {
   Session(std::shared_ptr<SessionState> state, std::shared_ptr<const SessionHandle> handle,
           Hooks hooks, Scope parent);
 
-  struct MadeCall;
-  MadeCall make(std::string_view component, Message message, CallOptions options) const;
-  std::shared_ptr<Generation> send(MadeCall call) const;
-  Output start(std::string_view component, Message message, CallOptions options) const;
+  MadeCall make(std::shared_ptr<const Component> component, CallOptions options,
+                const std::optional<Strategy>& usual) const;
+  // What all public calls begin with.
+  struct Entered;
+  Entered enter(const std::stop_token& stop, const std::shared_ptr<const Origin>& given) const;
+  Result run(MadeCall call) const;
+  Output start(MadeCall call) const;
   void start_async(MadeCall call, Completion<Result> done) const;
+  std::vector<Checked> check(ValidationJob job, Requirements requirements, CallOptions options,
+                             Entered entered) const;
+  BatchResult batch(Request::Kind kind, std::vector<std::string> prompts,
+                    CallOptions options) const;
 
   std::shared_ptr<SessionState> state_;
   std::shared_ptr<const SessionHandle> handle_;

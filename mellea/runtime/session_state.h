@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "mellea/core/fork.h"
 #include "mellea/runtime/generation.h"
@@ -48,29 +49,22 @@ struct SessionParts {
   std::shared_ptr<const Origin> origin{};
 };
 
+class RunningCall;
+
 struct SessionState : std::enable_shared_from_this<SessionState> {
   SessionState(SessionParts parts, SessionPreInit opening, SessionOptions options);
-
-  // One call in flight; the session ends after it.
-  class RunningCall {
-   public:
-    explicit RunningCall(std::shared_ptr<SessionState> session);  // throws if the session is over
-    ~RunningCall();
-    RunningCall(const RunningCall&) = delete;
-    RunningCall& operator=(const RunningCall&) = delete;
-
-    void runs(const std::shared_ptr<Generation>& generation);
-
-   private:
-    const std::shared_ptr<SessionState> session_;
-    const Generation* generation_ = nullptr;  // null until one runs
-  };
 
   enum class Teller { this_thread, worker };
 
   void refuse_after_fork() const;
-  void add_turn(const ComponentPreExecute& action, const Reply& reply);
-  void cut_off(Generation& generation, CancelReason reason) noexcept;
+  // Adds to the conversation, unless that was reset since: then it is no part of the new one. The
+  // context as it is then.
+  Context add_said(const std::shared_ptr<const std::string>& conversation,
+                   std::vector<Message> said);
+  // The same, when an action has ended well.
+  Context add_turns(const std::shared_ptr<const std::string>& conversation,
+                    std::vector<Message> said);
+  Context context_now() const;
   // The Runtime has gone and could not end what runs.
   void leave_behind() noexcept;
   // No more calls; cancels those that run unless `reason` is none. The end is told when none runs.
@@ -91,11 +85,40 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
   std::shared_ptr<const std::string> conversation;  // never null
   int interactions = 0;
   int running = 0;
-  std::map<const Generation*, std::weak_ptr<Generation>> generations;  // some of those that run
+  std::map<const RunningCall*, std::weak_ptr<RunningCall>> calls;  // those that run
   bool closed = false;
   bool told = false;                              // or about to be
   CancelReason cutting_off = CancelReason::none;  // why calls are cut off at the end,
   CancelReason cancelled = CancelReason::none;    // and why some were
+};
+
+// One call in flight; the session ends after it. Any thread may call anything.
+class RunningCall {
+ public:
+  // Throws if the session is over. `caller` cancels the call.
+  static std::shared_ptr<RunningCall> begin(std::shared_ptr<SessionState> session,
+                                            std::stop_token caller);
+  ~RunningCall();
+  RunningCall(const RunningCall&) = delete;
+  RunningCall& operator=(const RunningCall&) = delete;
+
+  const std::shared_ptr<Cancellation>& cancellation() const noexcept { return cancellation_; }
+  // It waits for this one now.
+  void runs(const std::shared_ptr<Generation>& generation);
+  // False if it had its own reason already: it was cancelled, or what it waits for was let go.
+  bool cut_off(CancelReason reason) noexcept;
+  // As Generation::leave_behind(), for all of them.
+  void leave_behind() noexcept;
+
+ private:
+  RunningCall(std::shared_ptr<SessionState> session, std::stop_token caller);
+
+  std::vector<std::shared_ptr<Generation>> generations() const;
+
+  const std::shared_ptr<SessionState> session_;
+  const std::shared_ptr<Cancellation> cancellation_;  // never null
+  mutable std::mutex mutex_;
+  std::vector<std::weak_ptr<Generation>> generations_;  // guarded by mutex_
 };
 
 // Ends the session when the last copy of the handle goes.
