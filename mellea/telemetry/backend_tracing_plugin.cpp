@@ -1,6 +1,5 @@
 #include "mellea/telemetry/backend_tracing_plugin.h"
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <string>
@@ -19,13 +18,6 @@ namespace {
 void set_header(Headers& headers, std::string_view name, std::string value) {
   std::erase_if(headers, [&](const auto& header) { return header.first == name; });
   headers.emplace_back(name, std::move(value));
-}
-
-// Some of a batch told what they took, and others did not.
-bool is_partial(const std::vector<Reply>& replies) {
-  const auto told = [](const Reply& reply) { return reply.usage.has_value(); };
-  return std::any_of(replies.begin(), replies.end(), told) &&
-         !std::all_of(replies.begin(), replies.end(), told);
 }
 
 class BackendTracingPlugin : public Plugin {
@@ -134,8 +126,6 @@ class BackendTracingPlugin : public Plugin {
     Tracer::Taken span = tracer_->take(event.opening->scope.id());
     if (!span.record) return;
     if (event.usage) set_usage(*span.record, *event.usage);
-    if (event.usage && event.replies && is_partial(*event.replies))
-      span.record->set(Fact::usage_partial, true);
     set_effort(*span.record, event.effort, false);
     end_span(*tracer_, event.opening->scope, std::move(span), event.ending);
   }

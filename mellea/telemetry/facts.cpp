@@ -50,7 +50,6 @@ constexpr auto kTable = std::to_array<FactRow>({
     {Fact::cache_read_tokens, "gen_ai.usage.cache_read.input_tokens", integer},
     {Fact::cache_write_tokens, "gen_ai.usage.cache_creation.input_tokens", integer},
     {Fact::reasoning_tokens, "gen_ai.usage.reasoning.output_tokens", integer},
-    {Fact::usage_partial, "mellea.usage.partial", boolean},
     {Fact::retry_count, "mellea.generation.retry_count", integer},
     {Fact::service_tier, "openai.response.service_tier", text},
     {Fact::system_fingerprint, "openai.response.system_fingerprint", text},

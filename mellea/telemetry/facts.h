@@ -50,7 +50,6 @@ enum class Fact : std::uint16_t {
   cache_read_tokens,
   cache_write_tokens,
   reasoning_tokens,
-  usage_partial,
   retry_count,
   service_tier,
   system_fingerprint,

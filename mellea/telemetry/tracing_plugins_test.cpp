@@ -153,24 +153,16 @@ TEST_F(TracingPluginsTest, ABatchIsOneSpan) {
   EXPECT_EQ(at(batch, Fact::context_size), "");
 }
 
-TEST_F(TracingPluginsTest, ABatchThatDidNotTellAllOfItsUsageSaysSo) {
-  const auto partial = [&](std::vector<Reply> replies) {
-    const auto b = begin(GenerationBatchPreCall{
-        .scope = Scope::root(Kind::batch),
-        .target = std::make_shared<const Target>(),
-        .request = Request{.kind = Request::Kind::embedding, .model = "m", .prompts = {"a", "b"}}});
-    hooks_.tell(GenerationBatchPostCall{
-        .opening = b.opening,
-        .replies = std::make_shared<const std::vector<Reply>>(std::move(replies)),
-        .usage = Usage{.input_tokens = 3}});
-    const SpanPtr batch = memory_->take().at(0);
-    EXPECT_EQ(batch->name, "embeddings m");
-    return at(batch, Fact::usage_partial);
-  };
-  const Reply told{.usage = Usage{.input_tokens = 3}};
-  EXPECT_EQ(partial({told, {}}), "true");
-  EXPECT_EQ(partial({told, told}), "");
-  EXPECT_EQ(partial({{}, {}}), "");  // it told the sum alone
+TEST_F(TracingPluginsTest, ABatchOfTextsToEmbedGoesByTheConventionsName) {
+  const auto b = begin(GenerationBatchPreCall{
+      .scope = Scope::root(Kind::batch),
+      .target = std::make_shared<const Target>(),
+      .request = Request{.kind = Request::Kind::embedding, .model = "m", .prompts = {"SECRET"}}});
+  hooks_.tell(GenerationBatchError{.opening = b.opening, .ending = failed(Errc::timeout)});
+  const SpanPtr batch = span("embeddings m");
+  EXPECT_EQ(at(batch, Fact::operation), "embeddings");
+  EXPECT_EQ(at(batch, Fact::error_type), "timeout");
+  EXPECT_EQ(all_of(batch).find("SECRET"), std::string::npos);
 }
 
 TEST_F(TracingPluginsTest, ASessionSaysWhatItIs) {
