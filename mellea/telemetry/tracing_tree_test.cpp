@@ -239,7 +239,7 @@ TEST_F(TracingTreeTest, AStreamThatWasReadToItsEnd) {
   hooks_.tell(StreamingEnd{.opening = s.opening, .ending = good(100), .success = true});
   EXPECT_EQ(tree(), R"(
 stream  by sentence, 2 chunks                        10/5    100 ms  ███████████████████████████████
-└─ chat demo-small                                   10/5     99 ms  ██████████████████████████████▋
+└─ chat demo-small                                   10/5     99 ms  ██████████████████████████████▊
 )");
 }
 

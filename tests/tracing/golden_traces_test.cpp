@@ -201,7 +201,7 @@ TEST_F(GoldenTracesTest, AValidatorThatBreaksFailsAllAroundItOnce) {
   EXPECT_EQ(trace(), R"(
 session
   action Instruction  ERROR unknown
-    sampling  rejection, 0 of 2, ERROR unknown
+    sampling  rejection, 0 of 2  ERROR unknown
       chat demo
       validation  ERROR unknown
         * exception
@@ -249,12 +249,14 @@ TEST_F(GoldenTracesTest, OfCandidatesBesideEachOtherTheLoserIsLeft) {
   std::vector<std::string> lines;
   std::istringstream text(trace());
   for (std::string line; std::getline(text, line);) lines.push_back(line);
-  std::sort(lines.end() - 2, lines.end());  // either may have begun first
-  EXPECT_EQ(lines, (std::vector<std::string>{"", "session", "  action Instruction",
-                                             "    sampling  rejection, 1 of 2, 2 at once",
-                                             "      * iteration", "      chat demo",
-                                             "      chat demo  CANCELLED by superseded"}));
+  std::sort(lines.end() - 2, lines.end());  // either may have begun first, and either may win
   const std::int64_t chosen = number(spans("action")[0], Fact::chosen_iteration);
+  EXPECT_EQ(lines,
+            (std::vector<std::string>{
+                "", "session",
+                std::string("  action Instruction") + (chosen == 2 ? "  passed, attempt 2" : ""),
+                "    sampling  rejection, 1 of 2, 2 at once", "      * iteration",
+                "      chat demo", "      chat demo  CANCELLED by superseded"}));
   for (const SpanPtr& chat : spans("chat demo")) {
     EXPECT_EQ(chat->status, SpanStatus::unset);
     const bool won = number(chat, Fact::sampling_iteration) == chosen;
@@ -269,10 +271,10 @@ TEST_F(GoldenTracesTest, AnAgentAndItsSteps) {
   EXPECT_EQ(trace(), R"(
 session
   invoke_agent react  2 of 10 steps
-    action Message
+    action ReactThought
       chat demo
     execute_tool weather
-    action Message
+    action ReactThought
       chat demo
     execute_tool final_answer
 )");
