@@ -25,6 +25,8 @@ std::shared_ptr<const Block> Closing<ComponentPreExecute>::tell(
                                     .ending = std::move(ending),
                                     .reply = std::move(facts.reply),
                                     .generations = facts.generations,
+                                    .attempts = std::move(facts.attempts),
+                                    .chosen = facts.chosen,
                                     .context = std::move(facts.context)});
   }
   return nullptr;

@@ -7,12 +7,12 @@
 
 #include "mellea/hooks/events.h"
 #include "mellea/telemetry/generation_facts.h"
-#include "mellea/telemetry/span_ending.h"
+#include "mellea/telemetry/operation_facts.h"
+#include "mellea/telemetry/span_events.h"
+#include "mellea/telemetry/span_opening.h"
 
 namespace mellea::telemetry {
 namespace {
-
-constexpr std::string_view kChunkEvent = "chunk_processed";
 
 // Another tracer may have been there before.
 void set_header(Headers& headers, std::string_view name, std::string value) {
@@ -49,25 +49,13 @@ class BackendTracingPlugin : public Plugin {
     const How how{.priority = kTelemetryPriority};
     hooks.transform<Opening>(
         [this](Opening& event) {
-          event.trace = open(event);
+          event.trace = open_span(*tracer_, event, describe<Opening>);
           if (event.trace) set_header(event.headers, "traceparent", event.trace.traceparent());
         },
         how);
     hooks.observe<Opening>(
-        [this](const Opening& event) {
-          if (!event.trace && !tracer_->knows(event.scope.id())) open(event);
-        },
+        [this](const Opening& event) { open_missing_span(*tracer_, event, describe<Opening>); },
         how);
-  }
-
-  template <class Opening>
-  TraceRef open(const Opening& event) {
-    auto [ids, record] = tracer_->start(event.scope, event.at, event.trace);
-    if (record) {
-      describe(*record, event);
-      tracer_->keep(event.scope.id(), std::move(record));
-    }
-    return ids;
   }
 
   template <class Opening>
@@ -80,16 +68,14 @@ class BackendTracingPlugin : public Plugin {
     record.kind = kind_of(target);
     set_request(record, target, request);
     if constexpr (std::is_same_v<Opening, GenerationPreCall>) {
-      if (!target.component.empty()) record.set(Fact::component_type, target.component);
+      set_text(record, Fact::component_type, target.component);
       if (request.stream) record.set(Fact::request_stream, true);
-      record.set(Fact::context_size, static_cast<std::int64_t>(target.context_size));
+      record.set(Fact::context_size, number(target.context_size));
     } else {
-      record.set(Fact::num_actions, static_cast<std::int64_t>(request.prompts.size()));
+      record.set(Fact::num_actions, number(request.prompts.size()));
     }
     record.set(Fact::generation_id, event.scope.id().text());
-    if (event.scope.iteration() != 0)
-      record.set(Fact::sampling_iteration, std::int64_t{event.scope.iteration()});
-    set_labels(record, event.scope.labels());
+    set_iteration(record, event.scope);
   }
 
   void on_retry(const GenerationRetry& event) {
@@ -102,25 +88,26 @@ class BackendTracingPlugin : public Plugin {
     }};
     const std::size_t count = notice.http_status != 0 ? 4 : 3;
     tracer_->update(event.scope.id(), [&](SpanRecord& record) {
-      record.add_event("retry", event.at, std::span(attributes).first(count));
+      record.add_event(span_event::kRetry, event.at, std::span(attributes).first(count));
     });
   }
 
   void on_chunk(const GenerationEvent& event) {
     const auto* text = std::get_if<std::string>(&event.chunk->what);
     std::array<Attribute, 3> attributes{{
-        {Fact::chunk_index, static_cast<std::int64_t>(event.index)},
+        {Fact::chunk_index, number(event.index)},
         {Fact::chunk_text_length, text ? code_points(*text) : 0},
     }};
     tracer_->update(event.scope.id(), [&](SpanRecord& record) {
       if (!record.find(Fact::request_stream)) return;
       std::size_t count = 2;
       if (const auto& before = record.events();
-          !before.empty() && before.back().name == kChunkEvent) {
+          !before.empty() && before.back().name == span_event::kChunkProcessed) {
         const std::int64_t ns = record.unix_time(event.chunk->at) - before.back().at;
         attributes[count++] = {Fact::time_since_last_chunk, static_cast<double>(ns) / 1e6};
       }
-      record.add_event(kChunkEvent, event.chunk->at, std::span(attributes).first(count));
+      record.add_event(span_event::kChunkProcessed, event.chunk->at,
+                       std::span(attributes).first(count));
     });
   }
 

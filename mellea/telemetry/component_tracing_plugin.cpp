@@ -3,10 +3,38 @@
 #include <utility>
 
 #include "mellea/hooks/events.h"
-#include "mellea/telemetry/span_ending.h"
+#include "mellea/telemetry/operation_facts.h"
+#include "mellea/telemetry/sha256.h"
+#include "mellea/telemetry/span_opening.h"
 
 namespace mellea::telemetry {
 namespace {
+
+constexpr How kHow{.priority = kTelemetryPriority + 1};
+
+void describe(SpanRecord& record, const ComponentPreExecute& event) {
+  record.name = "action";
+  set_text(record, Fact::component_type, event.component);
+  set_conversation(record, event.conversation);
+  if (event.prompt) {
+    set_prompt(record, *event.prompt);
+    record.set(Fact::prompt_hash, fingerprint(event.prompt->text));
+  }
+  record.set(Fact::has_requirements, !event.requirements.empty());
+  record.set(Fact::has_strategy, event.strategy.has_value());
+  if (event.strategy) record.set(Fact::strategy_type, event.strategy->name());
+  record.set(Fact::has_format, event.format.has_value());
+  record.set(Fact::tool_calls, !event.tools.empty());
+}
+
+void complete(SpanRecord& record, const ComponentPostSuccess& event) {
+  record.set(Fact::num_generate_logs, std::int64_t{event.generations});
+  if (event.reply) record.set(Fact::response_length, code_points(event.reply->text));
+  if (!event.attempts) return;
+  const Attempt* chosen = event.chosen ? &event.attempts->at(*event.chosen) : nullptr;
+  record.set(Fact::sampling_success, chosen != nullptr && chosen->ok());
+  if (chosen) record.set(Fact::chosen_iteration, std::int64_t{chosen->iteration});
+}
 
 class ComponentTracingPlugin : public Plugin {
  public:
@@ -15,48 +43,12 @@ class ComponentTracingPlugin : public Plugin {
   std::string_view name() const override { return "component_tracing"; }
 
   void subscribe(Subscriber& hooks) override {
-    const How how{.priority = kTelemetryPriority + 1};
-    hooks.transform<ComponentPreExecute>(
-        [this](ComponentPreExecute& event) { event.trace = open(event); }, how);
-    hooks.observe<ComponentPreExecute>(
-        [this](const ComponentPreExecute& event) {
-          if (!event.trace && !tracer_->knows(event.scope.id())) open(event);
-        },
-        how);
-    hooks.observe<ComponentPostSuccess>(
-        [this](const ComponentPostSuccess& event) { on_success(event); }, how);
-    hooks.observe<ComponentPostError>([this](const ComponentPostError& event) { on_error(event); },
-                                      how);
+    open_spans<ComponentPreExecute>(hooks, tracer_, kHow, describe);
+    close_spans<ComponentPostSuccess>(hooks, tracer_, kHow, complete);
+    close_spans<ComponentPostError>(hooks, tracer_, kHow);
   }
 
  private:
-  TraceRef open(const ComponentPreExecute& event) {
-    auto [ids, record] = tracer_->start(event.scope, event.at, event.trace);
-    if (!record) return ids;
-    record->name = "action";
-    if (!event.component.empty()) record->set(Fact::component_type, event.component);
-    if (event.conversation && !event.conversation->empty())
-      record->set(Fact::conversation_id, *event.conversation);
-    record->set(Fact::has_format, event.format.has_value());
-    record->set(Fact::tool_calls, !event.tools.empty());
-    set_labels(*record, event.scope.labels());
-    tracer_->keep(event.scope.id(), std::move(record));
-    return ids;
-  }
-
-  void on_success(const ComponentPostSuccess& event) {
-    Tracer::Taken span = tracer_->take(event.opening->scope.id());
-    if (!span.record) return;
-    span.record->set(Fact::num_generate_logs, std::int64_t{event.generations});
-    if (event.reply) span.record->set(Fact::response_length, code_points(event.reply->text));
-    end_span(*tracer_, event.opening->scope, std::move(span), event.ending);
-  }
-
-  void on_error(const ComponentPostError& event) {
-    Tracer::Taken span = tracer_->take(event.opening->scope.id());
-    if (span.record) end_span(*tracer_, event.opening->scope, std::move(span), event.ending);
-  }
-
   const std::shared_ptr<Tracer> tracer_;
 };
 

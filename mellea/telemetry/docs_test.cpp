@@ -7,6 +7,7 @@
 #include <string>
 
 #include "mellea/telemetry/facts.h"
+#include "mellea/telemetry/span_events.h"
 
 namespace mellea::telemetry {
 namespace {
@@ -34,11 +35,17 @@ TEST(TelemetryDocsTest, NameNoAttributeThatIsNone) {
     if (end == std::string::npos) break;
     const std::string word = text.substr(at + 1, end - at - 1);
     if ((word.starts_with("gen_ai.") || word.starts_with("mellea.")) &&
-        word != "mellea.application" && word != "mellea.backend") {
+        word != "mellea.application" && word != "mellea.backend" &&
+        word != span_event::kEvaluation) {
       EXPECT_TRUE(names_a_fact(word)) << word;
     }
     at = text.find('`', end + 1);
   }
+}
+
+TEST(TelemetryDocsTest, NameEveryEvent) {
+  for (const std::string_view name : span_event::kAll)
+    EXPECT_NE(page().find("\n| `" + std::string(name) + "` |"), std::string::npos) << name;
 }
 
 // The names of variables in the source, put together where the source does.

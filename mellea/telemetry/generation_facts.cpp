@@ -4,15 +4,13 @@
 #include <array>
 #include <chrono>
 
+#include "mellea/telemetry/operation_facts.h"
+
 namespace mellea::telemetry {
 namespace {
 
 constexpr auto kProvidersElsewhere =
     std::to_array<std::string_view>({"huggingface", "litellm", "ollama", "openai", "watsonx"});
-
-void set_text(SpanRecord& record, Fact fact, std::string_view text) {
-  if (!text.empty()) record.set(fact, text);
-}
 
 template <class Optional>
 void set_number(SpanRecord& record, Fact fact, const Optional& number) {
@@ -60,7 +58,8 @@ void set_request(SpanRecord& record, const Target& target, const Request& reques
   set_text(record, Fact::request_model, request.model);
   set_text(record, Fact::server_address, target.endpoint.address);
   if (target.endpoint.port != 0) record.set(Fact::server_port, std::int64_t{target.endpoint.port});
-  if (target.conversation) set_text(record, Fact::conversation_id, *target.conversation);
+  set_conversation(record, target.conversation);
+  if (target.prompt) set_prompt(record, *target.prompt);
   if (request.format) {
     record.set(Fact::output_type, "json");
     set_text(record, Fact::format_type, request.format->name);

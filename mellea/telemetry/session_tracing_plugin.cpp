@@ -3,14 +3,27 @@
 #include <utility>
 
 #include "mellea/hooks/events.h"
-#include "mellea/telemetry/span_ending.h"
+#include "mellea/telemetry/operation_facts.h"
+#include "mellea/telemetry/span_events.h"
+#include "mellea/telemetry/span_opening.h"
 
 namespace mellea::telemetry {
 namespace {
 
+constexpr How kHow{.priority = kTelemetryPriority};
+
 // The class that the contract's attribute names.
 std::string_view context_type(Context::Kind kind) {
   return kind == Context::Kind::chat ? "ChatContext" : "SimpleContext";
+}
+
+void describe(SpanRecord& record, const SessionPreInit& event) {
+  record.name = "session";
+  record.set(Fact::session_id, event.scope.id().text());
+  record.set(Fact::context_type, context_type(event.context));
+  set_text(record, Fact::provider, provider_name(event.backend));
+  set_text(record, Fact::backend_name, event.backend);
+  set_text(record, Fact::request_model, event.model);
 }
 
 class SessionTracingPlugin : public Plugin {
@@ -20,41 +33,32 @@ class SessionTracingPlugin : public Plugin {
   std::string_view name() const override { return "session_tracing"; }
 
   void subscribe(Subscriber& hooks) override {
-    const How how{.priority = kTelemetryPriority};
     hooks.transform<SessionPreInit>(
         [this](SessionPreInit& event) {
-          if (event.span) event.trace = open(event);
+          if (event.span) event.trace = open_span(*tracer_, event, describe);
         },
-        how);
+        kHow);
     hooks.observe<SessionPreInit>(
         [this](const SessionPreInit& event) {
-          if (event.span && !event.trace && !tracer_->knows(event.scope.id())) open(event);
+          if (event.span) open_missing_span(*tracer_, event, describe);
         },
-        how);
-    hooks.observe<SessionCleanup>(
-        [this](const SessionCleanup& event) {
-          const Scope& scope = event.opening->scope;
-          Tracer::Taken span = tracer_->take(scope.id());
-          if (span.record) end_span(*tracer_, scope, std::move(span), event.ending);
-        },
-        how);
+        kHow);
+    hooks.observe<ContextCompacted>([this](const auto& event) { on_compacted(event); }, kHow);
+    close_spans<SessionCleanup>(hooks, tracer_, kHow);
   }
 
  private:
-  TraceRef open(const SessionPreInit& event) {
-    auto [ids, record] = tracer_->start(event.scope, event.at, event.trace);
-    if (!record) return ids;
-    record->name = "session";
-    record->set(Fact::session_id, event.scope.id().text());
-    record->set(Fact::context_type, context_type(event.context));
-    if (!event.backend.empty()) {
-      record->set(Fact::provider, provider_name(event.backend));
-      record->set(Fact::backend_name, event.backend);
-    }
-    if (!event.model.empty()) record->set(Fact::request_model, event.model);
-    set_labels(*record, event.scope.labels());
-    tracer_->keep(event.scope.id(), std::move(record));
-    return ids;
+  // Stands on the span of the action that caused it, or on the session's.
+  void on_compacted(const ContextCompacted& event) {
+    const Attribute attributes[] = {
+        {Fact::compaction, event.how},
+        {Fact::turns_before, number(event.before.size())},
+        {Fact::turns_after, number(event.after.size())},
+    };
+    const Instant now = Instant::clock::now();
+    tracer_->update(event.scope.id(), [&](SpanRecord& record) {
+      record.add_event(span_event::kContextCompacted, now, attributes);
+    });
   }
 
   const std::shared_ptr<Tracer> tracer_;

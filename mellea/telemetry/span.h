@@ -48,7 +48,7 @@ struct SpanEvent {
 class SpanRecord {
  public:
   static constexpr std::size_t kMostEvents = 128;
-  static constexpr std::size_t kMostPassingEvents = 120;  // the rest is kept for the end
+  static constexpr std::size_t kMostPassingEvents = 112;  // the rest is kept for the end
 
   SpanRecord();
   SpanRecord(const SpanRecord&) = delete;

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "mellea/telemetry/span_events.h"
+
 namespace mellea::telemetry {
 namespace {
 
@@ -62,7 +64,7 @@ constexpr auto kProviderCodes = std::to_array<std::string_view>({
 });
 static_assert(std::is_sorted(kProviderCodes.begin(), kProviderCodes.end()));
 
-bool is_one_of(std::string_view text, std::string_view allowed, std::size_t most) {
+bool is_one_of(std::string_view text, std::string_view allowed, std::size_t most) noexcept {
   return !text.empty() && text.size() <= most &&
          text.find_first_not_of(allowed) == std::string_view::npos;
 }
@@ -87,8 +89,7 @@ void set_details(SpanRecord& record, const Error& error, Instant at) {
   record.description = record.kept(description(error.code(), details));
   if (error.code() == Errc::blocked) {
     if (!details.plugin.empty()) record.set(Fact::block_plugin, details.plugin);
-    if (is_one_of(details.block_code, kCodeLetters, 40))
-      record.set(Fact::block_code, details.block_code);
+    if (is_code(details.block_code)) record.set(Fact::block_code, details.block_code);
     return;  // a decision, and no exception
   }
   if (details.status != 0) record.set(Fact::http_status, std::int64_t{details.status});
@@ -97,7 +98,7 @@ void set_details(SpanRecord& record, const Error& error, Instant at) {
   if (is_one_of(details.request_id, kIdLetters, 128))
     record.set(Fact::request_id, details.request_id);
   const Attribute type{Fact::exception_type, to_string(error.code())};
-  record.add_last_event("exception", at, {&type, 1});
+  record.add_last_event(span_event::kException, at, {&type, 1});
 }
 
 // An answer that came whole and is not what its format says is told apart from one that never came.
@@ -115,6 +116,8 @@ void set_failure(SpanRecord& record, std::string_view outcome, Errc code) {
 }
 
 }  // namespace
+
+bool is_code(std::string_view text) noexcept { return is_one_of(text, kCodeLetters, 40); }
 
 void set_labels(SpanRecord& record, const Labels& labels) {
   for (const auto& [key, label] : labels) {
@@ -145,6 +148,21 @@ void end_span(Tracer& tracer, const Scope& scope, Tracer::Taken span, const Endi
     tracer.report_failure(scope, code);
   }
   tracer.end(std::move(span.record), ending.at);
+}
+
+Ending stopped_ending(const Block& block, Instant at) {
+  const ErrorDetails details{.plugin = block.plugin, .block_code = block.code};
+  return {.outcome = Outcome::blocked,
+          .error = std::make_shared<const Error>(Errc::blocked, "blocked", details),
+          .at = at};
+}
+
+void end_span_unmet(Tracer& tracer, Tracer::Taken span, Instant at) {
+  SpanRecord& record = *span.record;
+  record.status = SpanStatus::error;
+  record.description = kRequirementFailed;
+  record.set(Fact::error_type, kRequirementFailed);
+  tracer.end(std::move(span.record), at);
 }
 
 }  // namespace mellea::telemetry

@@ -1,6 +1,8 @@
 // How the end of an operation stands on its span.
 #pragma once
 
+#include <string_view>
+
 #include "mellea/hooks/event.h"
 #include "mellea/telemetry/tracer.h"
 
@@ -13,5 +15,15 @@ void set_labels(SpanRecord& record, const Labels& labels);
 // span alone: those around it have status and error.type. No text of a provider, of a plugin or of
 // the program gets here but words from closed lists, ids, and the name of the plugin that blocked.
 void end_span(Tracer& tracer, const Scope& scope, Tracer::Taken span, const Ending& ending);
+
+// How an operation ended that went well until a plugin stopped its closing event.
+Ending stopped_ending(const Block& block, Instant at);
+
+// What stands for the error's category where a requirement ended a stream.
+inline constexpr std::string_view kRequirementFailed = "requirement_failed";
+void end_span_unmet(Tracer& tracer, Tracer::Taken span, Instant at);
+
+// What a program may call its reasons, so that they may be shown: [a-z0-9_]{1,40}.
+bool is_code(std::string_view text) noexcept;
 
 }  // namespace mellea::telemetry

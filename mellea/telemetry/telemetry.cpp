@@ -3,14 +3,12 @@
 #include <cstdio>
 #include <utility>
 
-#include "mellea/telemetry/backend_tracing_plugin.h"
 #include "mellea/telemetry/batch_processor.h"
-#include "mellea/telemetry/component_tracing_plugin.h"
 #include "mellea/telemetry/otlp_file_exporter.h"
 #include "mellea/telemetry/otlp_http_exporter.h"
 #include "mellea/telemetry/resource.h"
-#include "mellea/telemetry/session_tracing_plugin.h"
 #include "mellea/telemetry/tracer.h"
+#include "mellea/telemetry/tracing_plugins.h"
 #include "mellea/telemetry/tree_exporter.h"
 #include "mellea/telemetry/warnings.h"
 
@@ -66,8 +64,7 @@ Telemetry::Telemetry(EnvironmentSettings settings) : state_(std::make_unique<Sta
     exporters.push_back(std::visit(Maker{config, resource, state_->warnings}, exporter));
 
   auto tracer = std::make_shared<Tracer>(config.sampler, std::move(exporters));
-  state_->plugins = {make_session_tracing_plugin(tracer), make_component_tracing_plugin(tracer),
-                     make_backend_tracing_plugin(tracer, config.chunk_events)};
+  state_->plugins = make_tracing_plugins(tracer, config.chunk_events);
   state_->tracer = std::move(tracer);
 }
 

@@ -12,11 +12,9 @@
 #include <vector>
 
 #include "mellea/hooks/hook.h"
-#include "mellea/telemetry/backend_tracing_plugin.h"
-#include "mellea/telemetry/component_tracing_plugin.h"
 #include "mellea/telemetry/memory_exporter.h"
-#include "mellea/telemetry/session_tracing_plugin.h"
 #include "mellea/telemetry/tracer.h"
+#include "mellea/telemetry/tracing_plugins.h"
 
 namespace mellea::telemetry {
 
@@ -33,11 +31,6 @@ struct Opened {
 
 class TracingTest : public testing::Test {
  protected:
-  static Plugins plugins_of(const std::shared_ptr<Tracer>& tracer, bool chunk_events = false) {
-    return {make_session_tracing_plugin(tracer), make_component_tracing_plugin(tracer),
-            make_backend_tracing_plugin(tracer, chunk_events)};
-  }
-
   // Nothing may be left open, and nothing exported twice.
   void TearDown() override {
     EXPECT_EQ(tracer_->open_spans(), 0U);
@@ -110,6 +103,16 @@ class TracingTest : public testing::Test {
     return {.outcome = outcome,
             .error = std::make_shared<const Error>(code, "SECRET words", std::move(details))};
   }
+  // A requirement that nobody asks here, and what was found of it.
+  static Requirement requirement(std::string name, std::string_view kind = "function") {
+    return Requirement({.name = std::move(name), .kind = kind, .check = [](auto&&...) {
+                          return ValidationResult{};
+                        }});
+  }
+  static Checked found(std::string name, bool passed) {
+    return {requirement(std::move(name)), {.passed = passed, .reason = "SECRET reason"}};
+  }
+
   static Ending cancelled(CancelReason reason) {
     return {.outcome = Outcome::cancelled, .reason = reason};
   }
@@ -129,7 +132,7 @@ class TracingTest : public testing::Test {
   std::shared_ptr<MemoryExporter> memory_ = std::make_shared<MemoryExporter>();
   std::shared_ptr<Tracer> tracer_ =
       std::make_shared<Tracer>(Sampler{}, std::vector<std::shared_ptr<SpanExporter>>{memory_});
-  Hooks hooks_{plugins_of(tracer_), nullptr};
+  Hooks hooks_{make_tracing_plugins(tracer_, false), nullptr};
 };
 
 // An attribute as text, for short expectations; empty if it is not set.
@@ -159,6 +162,21 @@ inline std::string at(const SpanPtr& span, std::string_view key) {
   for (const Attribute& attribute : span->attributes())
     if (name_of(attribute.key) == key) return text_of(attribute.value);
   return {};
+}
+// All that a span says, for what must not be in it.
+inline std::string all_of(const SpanPtr& span) {
+  std::string all(span->name);
+  all.append(" ").append(span->description);
+  const auto add = [&](std::span<const Attribute> attributes) {
+    for (const Attribute& attribute : attributes)
+      all.append(" ").append(name_of(attribute.key)).append("=").append(text_of(attribute.value));
+  };
+  add(span->attributes());
+  for (const SpanEvent& event : span->events()) {
+    all.append(" ").append(event.name);
+    add(event.attributes);
+  }
+  return all;
 }
 inline std::string at(const SpanEvent& event, Fact fact) {
   for (const Attribute& attribute : event.attributes)

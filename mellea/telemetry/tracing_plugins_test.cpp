@@ -153,6 +153,18 @@ TEST_F(TracingPluginsTest, ABatchIsOneSpan) {
   EXPECT_EQ(at(batch, Fact::context_size), "");
 }
 
+TEST_F(TracingPluginsTest, ABatchOfTextsToEmbedGoesByTheConventionsName) {
+  const auto b = begin(GenerationBatchPreCall{
+      .scope = Scope::root(Kind::batch),
+      .target = std::make_shared<const Target>(),
+      .request = Request{.kind = Request::Kind::embedding, .model = "m", .prompts = {"SECRET"}}});
+  hooks_.tell(GenerationBatchError{.opening = b.opening, .ending = failed(Errc::timeout)});
+  const SpanPtr batch = span("embeddings m");
+  EXPECT_EQ(at(batch, Fact::operation), "embeddings");
+  EXPECT_EQ(at(batch, Fact::error_type), "timeout");
+  EXPECT_EQ(all_of(batch).find("SECRET"), std::string::npos);
+}
+
 TEST_F(TracingPluginsTest, ASessionSaysWhatItIs) {
   const auto s = session();
   end(s);
@@ -179,6 +191,70 @@ TEST_F(TracingPluginsTest, AnActionTellsTheLengthOfTheAnswerInCodePoints) {
   EXPECT_EQ(at(span("action"), Fact::response_length), "3");
   EXPECT_EQ(at(span("action"), Fact::num_generate_logs), "1");
   EXPECT_EQ(at(span("action"), Fact::has_format), "false");
+}
+
+TEST_F(TracingPluginsTest, AnActionSaysWhatItsAnswerHasToBeAndWhichAttemptItIs) {
+  const auto prompt = std::make_shared<const Prompt>(
+      Prompt{.name = "haiku", .version = "3", .text = "abc", .variables = {{"topic", "SECRET"}}});
+  const auto a = begin(ComponentPreExecute{.scope = Scope::root(Kind::action),
+                                           .at = kStart,
+                                           .prompt = prompt,
+                                           .requirements = {requirement("three lines")},
+                                           .strategy = repair(3)});
+  const Attempts attempts = {{.iteration = 1, .checks = {found("three lines", false)}},
+                             {.iteration = 2, .checks = {found("three lines", true)}}};
+  hooks_.tell(ComponentPostSuccess{.opening = a.opening,
+                                   .generations = 2,
+                                   .attempts = std::make_shared<const Attempts>(attempts),
+                                   .chosen = 1});
+  const SpanPtr traced = span("action");
+  const std::vector<std::pair<std::string_view, std::string_view>> expected = {
+      {"gen_ai.prompt.name", "haiku"},
+      {"mellea.prompt.version", "3"},
+      {"mellea.prompt.hash", "ba7816bf8f01cfea"},
+      {"mellea.action.has_requirements", "true"},
+      {"mellea.action.has_strategy", "true"},
+      {"mellea.sampling.strategy_type", "RepairTemplateStrategy"},
+      {"mellea.action.num_generate_logs", "2"},
+      {"mellea.sampling.success", "true"},
+      {"mellea.sampling.chosen_iteration", "2"},
+  };
+  for (const auto& [key, value] : expected) EXPECT_EQ(at(traced, key), value) << key;
+  EXPECT_EQ(all_of(traced).find("SECRET"), std::string::npos);
+}
+
+TEST_F(TracingPluginsTest, AnActionWithoutAStrategySaysNothingOfSampling) {
+  const auto a = action(Scope::root(Kind::action));
+  end(a);
+  EXPECT_EQ(at(span("action"), Fact::has_strategy), "false");
+  EXPECT_EQ(at(span("action"), Fact::has_requirements), "false");
+  EXPECT_EQ(at(span("action"), Fact::strategy_type), "");
+  EXPECT_EQ(at(span("action"), Fact::sampling_success), "");
+  EXPECT_EQ(at(span("action"), Fact::prompt_name), "");
+}
+
+TEST_F(TracingPluginsTest, AChatSaysWhichPromptItWasMadeFrom) {
+  const auto prompt = std::make_shared<const Prompt>(Prompt{.name = "haiku", .version = "3"});
+  end(generation(Scope::root(Kind::generation), {.model = "granite"}, {.prompt = prompt}));
+  EXPECT_EQ(at(span("chat granite"), Fact::prompt_name), "haiku");
+  EXPECT_EQ(at(span("chat granite"), Fact::prompt_version), "3");
+}
+
+TEST_F(TracingPluginsTest, ACompactedContextIsAnEventOfWhatCausedIt) {
+  const auto s = session();
+  const auto a = action(s.scope.child(Kind::action));
+  const Context two = Context::chat().add({.text = "SECRET"}).add({.text = "SECRET"});
+  hooks_.tell(ContextCompacted{
+      .scope = a.opening->scope, .how = "summary", .before = two, .after = two.cleared()});
+  end(a);
+  end(s);
+  EXPECT_TRUE(span("session")->events().empty());
+  ASSERT_EQ(span("action")->events().size(), 1U);
+  const SpanEvent& event = span("action")->events()[0];
+  EXPECT_EQ(event.name, "context_compacted");
+  EXPECT_EQ(at(event, Fact::compaction), "summary");
+  EXPECT_EQ(at(event, Fact::turns_before), "2");
+  EXPECT_EQ(at(event, Fact::turns_after), "0");
 }
 
 // The rows of table T2.
@@ -323,7 +399,7 @@ TEST_F(TracingPluginsTest, RetriesAreEvents) {
 
 TEST_F(TracingPluginsTest, ChunksAreEventsIfAskedForAndTheReplyStreams) {
   EXPECT_FALSE(hooks_.wanted<GenerationEvent>());
-  hooks_ = Hooks(plugins_of(tracer_, true), nullptr);
+  hooks_ = Hooks(make_tracing_plugins(tracer_, true), nullptr);
   const auto chunk = [&](const Scope& scope, std::string text, std::size_t index) {
     const auto shared = std::make_shared<const Chunk>(
         Chunk{.at = kStart + std::chrono::milliseconds(10 * (index + 1)), .what = text});

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <unordered_map>
 
 #include "mellea/core/text.h"
 #include "mellea/telemetry/hex.h"
 #include "mellea/telemetry/tree_layout.h"
+#include "mellea/telemetry/tree_words.h"
 
 namespace mellea::telemetry {
 namespace {
@@ -39,17 +39,6 @@ std::string right_aligned(std::string_view text, int width) {
   return spaces(width - columns(text)) + std::string(text);
 }
 
-std::string duration(double seconds) {
-  char text[32];
-  if (seconds < 10)
-    std::snprintf(text, sizeof text, "%.0f ms", seconds * 1e3);
-  else if (seconds < 600)
-    std::snprintf(text, sizeof text, "%.1f s", seconds);
-  else
-    std::snprintf(text, sizeof text, "%.0f min", seconds / 60);
-  return text;
-}
-
 double seconds_of(std::int64_t ns) { return static_cast<double>(ns) / 1e9; }
 
 std::string tokens_text(const TreeTokens& tokens) {
@@ -59,54 +48,6 @@ std::string tokens_text(const TreeTokens& tokens) {
   if (!tokens.asked) return {};
   if (!tokens.input && !tokens.output) return "-";
   return text(tokens.input) + "/" + text(tokens.output);
-}
-
-std::string number_text(const Value* value) {
-  const auto* number = value ? std::get_if<std::int64_t>(value) : nullptr;
-  return number ? std::to_string(*number) : std::string();
-}
-
-const Value* find(const SpanEvent& event, Fact fact) {
-  for (const Attribute& attribute : event.attributes)
-    if (attribute.key == Key(fact)) return &attribute.value;
-  return nullptr;
-}
-
-bool cancelled(const SpanRecord& span) { return span.text(Fact::outcome) == "cancelled"; }
-
-std::string with(std::string word, std::string_view link, std::string_view more) {
-  return more.empty() ? word : word.append(link).append(more);
-}
-
-// What the end of a span was, in capitals; nothing if it was good, or if its parent's says it.
-std::string mark_of(const TreeRow& row) {
-  const SpanRecord& span = *row.span;
-  if (span.find(Fact::unfinished)) return "UNFINISHED";
-  if (cancelled(span) && !(row.parent && cancelled(*row.parent->span)))
-    return with("CANCELLED", " by ", span.text(Fact::cancel_reason));
-  if (span.status != SpanStatus::error) return {};
-  const std::string_view type = span.text(Fact::error_type);
-  if (type == "blocked") return with("BLOCKED", " by ", span.text(Fact::block_plugin));
-  return with(with("ERROR", " ", type), " ", number_text(span.find(Fact::http_status)));
-}
-
-std::string stream_facts(const SpanRecord& span) {
-  if (!span.find(Fact::request_stream)) return {};
-  const std::string chunks = number_text(span.find(Fact::chunk_count));
-  if (cancelled(span) && !chunks.empty()) return chunks + (chunks == "1" ? " chunk" : " chunks");
-  const Value* first = span.find(Fact::time_to_first_chunk);
-  const double* seconds = first ? std::get_if<double>(first) : nullptr;
-  return seconds ? "stream, first chunk " + duration(*seconds) : "stream";
-}
-
-std::string retry_text(const SpanEvent& event) {
-  std::string text = "retry " + number_text(find(event, Fact::retry_attempt)) + ":";
-  if (const Value* status = find(event, Fact::http_status)) text += " " + number_text(status);
-  if (const Value* type = find(event, Fact::error_type))
-    text.append(" ").append(std::get<std::string_view>(*type));
-  if (const Value* delay = find(event, Fact::retry_delay))
-    text += ", waited " + duration(std::get<double>(*delay));
-  return text;
 }
 
 class Painter {
@@ -125,7 +66,7 @@ class Painter {
       const std::string indent = indent_of(row);
       line(row, indent);
       for (const SpanEvent& event : row.span->events())
-        if (event.name == "retry") note(row, event);
+        if (const std::string text = note_of(event); !text.empty()) note(row, text);
     }
     return std::move(text_);
   }
@@ -135,7 +76,7 @@ class Painter {
     const std::string id = "trace " + hex(tree_.rows.front().span->ids.trace);
     text_ += id + right_aligned("in/out tokens", label_ + 1 - columns(id));
     text_ += right_aligned("time", kTimeWidth - 1);
-    const std::string whole = duration(seconds_of(tree_.ended - tree_.began));
+    const std::string whole = duration_text(seconds_of(tree_.ended - tree_.began));
     if (bars_ > 0) text_ += "  0" + right_aligned(whole, bars_ - 1);
     text_ += '\n';
   }
@@ -145,7 +86,8 @@ class Painter {
     const int room = label_ - (tokens.empty() ? 0 : columns(tokens) + 2);
     text_ += label(row, indent, room);
     text_ += right_aligned(tokens, label_ - room);
-    text_ += right_aligned(duration(seconds_of(row.span->ended - row.span->began)), kTimeWidth);
+    text_ +=
+        right_aligned(duration_text(seconds_of(row.span->ended - row.span->began)), kTimeWidth);
     if (bars_ > 0) bar(*row.span);
     while (text_.back() == ' ') text_.pop_back();
     text_ += '\n';
@@ -154,11 +96,10 @@ class Painter {
   // As wide as `room`.
   std::string label(const TreeRow& row, const std::string& indent, int room) const {
     const SpanRecord& span = *row.span;
-    std::string name = one_line(span.name);
-    if (name == "action") name = with(name, " ", one_line(span.text(Fact::component_type)));
-    const std::string facts = stream_facts(span);
+    const std::string facts = one_line(facts_of(span));
     const std::string mark = one_line(mark_of(row));
-    std::string text = indent + printable(with(name, "  ", facts));
+    std::string text = indent + printable(one_line(title_of(span)));
+    if (!facts.empty()) text += "  " + printable(facts);
     if (!mark.empty()) text += facts.empty() ? "  " : ", ";
     const int all = columns(text) + columns(mark);
     if (all > room) return cut(text + printable(mark), room);
@@ -166,9 +107,9 @@ class Painter {
            spaces(room - all);
   }
 
-  void note(const TreeRow& row, const SpanEvent& event) {
+  void note(const TreeRow& row, const std::string& text) {
     const std::string indent = below(row) + (row.has_children ? std::string(glyphs_.through) : "");
-    text_ += cut(indent + std::string(glyphs_.dot) + retry_text(event), width_) + '\n';
+    text_ += cut(indent + std::string(glyphs_.dot) + printable(one_line(text)), width_) + '\n';
   }
 
   // Starts in whole cells and is long in eighths of one, since blocks fill from the left.

@@ -22,7 +22,7 @@ std::optional<std::int64_t> count(const SpanRecord& span, Fact fact) {
 }
 
 TreeTokens tokens_of(const SpanRecord& span) {
-  if (!span.find(Fact::operation)) return {};
+  if (span.library != "mellea.backend") return {};
   return {true, count(span, Fact::input_tokens), count(span, Fact::output_tokens)};
 }
 

@@ -316,7 +316,10 @@ std::vector<std::string> problems_of(const std::vector<SpanPtr>& spans) {
     if (span->find(Fact::unfinished)) problems.push_back(name + " was never ended");
   }
   const std::map<std::string, std::set<std::string>> parents = {
-      {"chat demo", {"action"}}, {"action", {"session", ""}}, {"session", {""}}};
+      {"chat demo", {"action", "sampling"}},
+      {"sampling", {"action"}},
+      {"action", {"session", ""}},
+      {"session", {""}}};
   for (const SpanPtr& span : spans) {
     const auto parent = by_id.find(span->parent);
     const bool root = span->parent == std::array<std::uint8_t, 8>{};

@@ -1,0 +1,68 @@
+// How a tracing plugin follows operations of one kind: each beginning opens a span, each end
+// completes and ends it.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "mellea/hooks/hook.h"
+#include "mellea/telemetry/span_ending.h"
+#include "mellea/telemetry/tracer.h"
+
+namespace mellea::telemetry {
+
+// Opens the span of the operation that begins with `event`. `describe(record, event)` names it and
+// says what is known at its start. Returns its ids: zero if nothing is traced any more.
+template <class Opening, class Describe>
+TraceRef open_span(Tracer& tracer, const Opening& event, Describe&& describe) {
+  auto [ids, record] = tracer.start(event.scope, event.at, event.trace);
+  if (!record) return ids;
+  describe(*record, event);
+  set_labels(*record, event.scope.labels());
+  tracer.keep(event.scope.id(), std::move(record));
+  return ids;
+}
+
+// For a beginning whose transforms a stop has skipped.
+template <class Opening, class Describe>
+void open_missing_span(Tracer& tracer, const Opening& event, Describe&& describe) {
+  if (!event.trace && !tracer.knows(event.scope.id())) open_span(tracer, event, describe);
+}
+
+// Subscribes to the beginnings. The span opens in a transform, so that it shows what is really
+// done; where a stop has skipped that, it opens when the stop is told.
+template <class Opening>
+void open_spans(Subscriber& hooks, const std::shared_ptr<Tracer>& tracer, How how,
+                void (*describe)(SpanRecord&, const Opening&)) {
+  hooks.transform<Opening>(
+      [tracer, describe](Opening& event) { event.trace = open_span(*tracer, event, describe); },
+      how);
+  hooks.observe<Opening>(
+      [tracer, describe](const Opening& event) { open_missing_span(*tracer, event, describe); },
+      how);
+}
+
+template <class Closing>
+Ending ending_of(const Closing& event) {
+  if constexpr (StoppableEvent<Closing>)
+    if (event.stopped) return stopped_ending(*event.stopped, event.ending.at);
+  return event.ending;
+}
+
+// Subscribes to the ends. `complete` says what has become known.
+template <class Closing>
+void close_spans(
+    Subscriber& hooks, const std::shared_ptr<Tracer>& tracer, How how,
+    void (*complete)(SpanRecord&, const Closing&) = [](SpanRecord&, const Closing&) {}) {
+  hooks.observe<Closing>(
+      [tracer, complete](const Closing& event) {
+        const Scope& scope = event.opening->scope;
+        Tracer::Taken span = tracer->take(scope.id());
+        if (!span.record) return;
+        complete(*span.record, event);
+        end_span(*tracer, scope, std::move(span), ending_of(event));
+      },
+      how);
+}
+
+}  // namespace mellea::telemetry

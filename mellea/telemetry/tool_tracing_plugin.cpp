@@ -1,0 +1,68 @@
+#include "mellea/telemetry/tool_tracing_plugin.h"
+
+#include <chrono>
+#include <utility>
+
+#include "mellea/core/text.h"
+#include "mellea/hooks/events.h"
+#include "mellea/telemetry/operation_facts.h"
+#include "mellea/telemetry/span_opening.h"
+#include "mellea/telemetry/tool_arguments.h"
+
+namespace mellea::telemetry {
+namespace {
+
+constexpr How kHow{.priority = kTelemetryPriority + 3};
+constexpr std::string_view kOperation = "execute_tool";
+constexpr std::size_t kLongestDescription = 500;  // code points
+
+// A name that the model made up is not shown: it might be anything.
+void describe(SpanRecord& record, const ToolPreInvoke& event) {
+  const std::string_view tool = event.tool ? std::string_view(event.tool->name) : "unknown";
+  record.name = record.kept(kOperation, tool);
+  record.set(Fact::operation, kOperation);
+  record.set(Fact::tool_name, tool);
+  if (event.tool) {
+    record.set(Fact::tool_type, "function");
+    set_text(record, Fact::tool_description,
+             one_line(event.tool->description, kLongestDescription));
+  }
+  set_text(record, Fact::tool_call_id, event.call.id);
+  set_text(record, Fact::arguments_hash, arguments_hash(event.call.arguments));
+  record.set(Fact::is_control_flow, event.control_flow);
+  set_conversation(record, event.conversation);
+  set_generation(record, event.asked_by);
+}
+
+void complete(SpanRecord& record, const ToolPostInvoke& event) {
+  const bool good = event.ending.outcome == Outcome::ok && !event.stopped;
+  if (event.ending.outcome != Outcome::cancelled)
+    record.set(Fact::tool_status, good ? "success" : "failure");
+  if (event.took.count() == 0) return;  // it never ran
+  using std::chrono::milliseconds;
+  record.set(Fact::tool_time,
+             std::int64_t{std::chrono::duration_cast<milliseconds>(event.took).count()});
+}
+
+class ToolTracingPlugin : public Plugin {
+ public:
+  explicit ToolTracingPlugin(std::shared_ptr<Tracer> tracer) : tracer_(std::move(tracer)) {}
+
+  std::string_view name() const override { return "tool_tracing"; }
+
+  void subscribe(Subscriber& hooks) override {
+    open_spans<ToolPreInvoke>(hooks, tracer_, kHow, describe);
+    close_spans<ToolPostInvoke>(hooks, tracer_, kHow, complete);
+  }
+
+ private:
+  const std::shared_ptr<Tracer> tracer_;
+};
+
+}  // namespace
+
+std::shared_ptr<Plugin> make_tool_tracing_plugin(std::shared_ptr<Tracer> tracer) {
+  return std::make_shared<ToolTracingPlugin>(std::move(tracer));
+}
+
+}  // namespace mellea::telemetry

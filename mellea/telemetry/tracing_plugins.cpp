@@ -1,0 +1,25 @@
+#include "mellea/telemetry/tracing_plugins.h"
+
+#include "mellea/telemetry/agent_tracing_plugin.h"
+#include "mellea/telemetry/backend_tracing_plugin.h"
+#include "mellea/telemetry/component_tracing_plugin.h"
+#include "mellea/telemetry/sampling_tracing_plugin.h"
+#include "mellea/telemetry/session_tracing_plugin.h"
+#include "mellea/telemetry/streaming_tracing_plugin.h"
+#include "mellea/telemetry/tool_tracing_plugin.h"
+#include "mellea/telemetry/validation_tracing_plugin.h"
+
+namespace mellea::telemetry {
+
+Plugins make_tracing_plugins(const std::shared_ptr<Tracer>& tracer, bool chunk_events) {
+  return {make_session_tracing_plugin(tracer),
+          make_component_tracing_plugin(tracer),
+          make_backend_tracing_plugin(tracer, chunk_events),
+          make_streaming_tracing_plugin(tracer),
+          make_tool_tracing_plugin(tracer),
+          make_sampling_tracing_plugin(tracer),
+          make_validation_tracing_plugin(tracer),
+          make_agent_tracing_plugin(tracer)};
+}
+
+}  // namespace mellea::telemetry
