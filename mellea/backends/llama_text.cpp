@@ -33,12 +33,6 @@ std::size_t unfinished(std::string_view text) {
   return 0;
 }
 
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(kBlanks);
-  if (first == text.npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
-
 }  // namespace
 
 struct LlamaText::Mark {
