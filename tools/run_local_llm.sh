@@ -3,10 +3,11 @@
 # linker, unpacked into a folder and installed nowhere. No root is needed.
 #
 #   run_local_llm.sh DIR PORT MODEL.gguf     downloads 14 MB into DIR the first time
+#   run_local_llm.sh DIR                     only makes DIR/llama-server, a program to be run
 #
 # Exits 77 where the packages can't be had.
 set -euo pipefail
-dir=$(realpath -m "$1"); port=$2; model=$(realpath "$3")
+dir=$(realpath -m "$1")
 apt=$dir/apt; root=$dir/root
 
 unavailable() { echo "llama-server can't be had here: $1" >&2; exit 77; }
@@ -40,6 +41,14 @@ fetch() {
 [ -x "$root/usr/bin/llama-server" ] || fetch >&2
 lib=$root/usr/lib/x86_64-linux-gnu
 [ -x "$lib/ld-linux-x86-64.so.2" ] || unavailable "it is unpacked for another machine"
-exec env GGML_BACKEND_PATH="$lib/ggml/backends0/libggml-cpu-x64.so" \
-  "$lib/ld-linux-x86-64.so.2" --library-path "$lib:$lib/llama" "$root/usr/bin/llama-server" \
-  -m "$model" --host 127.0.0.1 --port "$port" -c 8192 -np 4 -t 1 --offline --jinja --metrics --no-ui
+cat > "$dir/llama-server.new" << END
+#!/bin/sh
+# Becomes the program, so that what is meant for it reaches it.
+GGML_BACKEND_PATH='$lib/ggml/backends0/libggml-cpu-x64.so'; export GGML_BACKEND_PATH
+exec '$lib/ld-linux-x86-64.so.2' --library-path '$lib:$lib/llama' '$root/usr/bin/llama-server' "\$@"
+END
+chmod +x "$dir/llama-server.new"
+mv "$dir/llama-server.new" "$dir/llama-server"
+[ $# -gt 1 ] || exit 0
+exec "$dir/llama-server" -m "$(realpath "$3")" --host 127.0.0.1 --port "$2" -c 8192 -np 4 -t 1 \
+  --offline --jinja --metrics --no-ui

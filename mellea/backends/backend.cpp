@@ -5,17 +5,19 @@
 
 #include "mellea/backends/huggingface_backend.h"
 #include "mellea/backends/litellm_backend.h"
+#include "mellea/backends/local_backend.h"
 #include "mellea/backends/ollama_backend.h"
 #include "mellea/backends/openai_backend.h"
 #include "mellea/backends/scripted_backend.h"
+#include "mellea/backends/watsonx_backend.h"
 #include "mellea/core/text.h"
 #include "mellea/net/network.h"
 
 namespace mellea {
 namespace {
 
-constexpr std::array<std::string_view, 5> kBackends = {"huggingface", "litellm", "ollama", "openai",
-                                                       "scripted"};
+constexpr std::array<std::string_view, 7> kBackends = {
+    "huggingface", "litellm", "local", "ollama", "openai", "scripted", "watsonx"};
 
 [[noreturn]] void refuse_unknown(std::string_view name) {
   std::string known;
@@ -37,13 +39,17 @@ void stop(Network& network) noexcept { network.stop(); }
 
 std::shared_ptr<Backend> make_backend(const BackendOptions& options,
                                       std::shared_ptr<Network> network) {
+  if (options.backend == "litellm") return make_litellm_backend(options, std::move(network));
+  if (options.backend == "local" || (options.backend == "huggingface" && options.base_url.empty() &&
+                                     names_gguf_file(options.model)))
+    return make_local_backend(options, std::move(network));
   if (options.backend == "huggingface")
     return make_huggingface_backend(options, std::move(network));
-  if (options.backend == "litellm") return make_litellm_backend(options, std::move(network));
   if (options.backend == "ollama") return make_ollama_backend(options, std::move(network));
   if (options.backend == "openai") return make_openai_backend(options, std::move(network));
   if (options.backend == "scripted")
     return std::make_shared<ScriptedBackend>(ScriptedOptions{.echo = true});
+  if (options.backend == "watsonx") return make_watsonx_backend(options, std::move(network));
   refuse_unknown(options.backend);
 }
 

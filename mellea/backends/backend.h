@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mellea/backends/local_options.h"
 #include "mellea/core/chat.h"
 #include "mellea/core/endpoint.h"
 
@@ -67,8 +68,19 @@ class Backend {
 
 class Network;  // the thread and the connections that backends share; opaque here
 
+// What only watsonx needs to know.
+struct WatsonxOptions {
+  std::string project{};  // the id of the project that pays, or
+  std::string space{};    // of the deployment space
+  std::string
+      api_version{};      // a date, "2024-05-31"; empty: the one that this client is written for
+  std::string iam_url{};  // where the key becomes a token; empty: IBM Cloud's
+  std::string user{};     // of a Cloud Pak for Data: then the key is sent itself, as ZenApiKey
+};
+
 struct BackendOptions {
-  std::string backend{};  // "huggingface", "litellm", "ollama", "openai", "scripted"
+  // "huggingface", "litellm", "local", "ollama", "openai", "scripted", "watsonx"
+  std::string backend{};
   std::string model{};
   std::string base_url{};              // empty: the provider's own
   std::string api_key{};               // sent to the provider and nowhere else
@@ -78,6 +90,9 @@ struct BackendOptions {
   std::string key_file{};              // PEM, without a password; empty: in certificate_file
   std::optional<std::string> proxy{};  // its URL; "": none; not set: the environment's
   bool http2 = false;                  // offered over TLS: see HttpRequest
+  WatsonxOptions watsonx{};
+  // Of the backend "local", which uses nothing else but `model`. Not set: LocalOptions::from_env().
+  std::optional<LocalOptions> local{};
 };
 
 // Starts the loop thread. `diagnostic` hears, on that thread, what happens while no stream is open.
@@ -87,8 +102,9 @@ std::shared_ptr<Network> make_network(std::function<void(const Notice&)> diagnos
 // Errc::shutdown.
 void stop(Network& network) noexcept;
 
-// A switch over the names, no registry. Reads no environment and opens no connection. Throws Error
-// (Errc::invalid_request) naming the nearest known backend, or what is missing.
+// A switch over the names, no registry. Reads no environment (but for `local`, where that is not
+// set) and opens no connection. Throws Error (Errc::invalid_request) naming the nearest known
+// backend, or what is missing.
 std::shared_ptr<Backend> make_backend(const BackendOptions& options,
                                       std::shared_ptr<Network> network);
 

@@ -10,6 +10,12 @@ std::string without_query(const Url& url) { return url.shown.substr(0, url.shown
 
 }  // namespace
 
+bool have_authorization(const Headers& headers) {
+  Headers others = headers;
+  replace(others, {{"authorization", ""}});  // stands in place of one, or is one more
+  return others.size() <= headers.size();
+}
+
 HttpProvider::HttpProvider(HttpProviderTraits traits, BackendOptions options,
                            std::shared_ptr<Network> network)
     : traits_(std::move(traits)),
@@ -28,6 +34,7 @@ std::unique_ptr<ReplyStream> HttpProvider::send(const Request& request, Post pos
                  {{"content-type", "application/json"}, {"accept", std::string(post.accept)}},
                  std::move(post.missing_hint));
   replace(call.request.headers, request.headers);
+  if (call.tokens && have_authorization(call.request.headers)) call.tokens = nullptr;
   call.request.body = std::make_shared<const std::string>(std::move(post.written.body));
   call.request.limits = request.limits;
   call.make_decoder = [make = std::move(post.make_decoder), names = call.names] {
@@ -65,11 +72,13 @@ HttpCall HttpProvider::call(std::string method, std::string_view path, Headers h
                    .missing_hint = std::move(missing_hint),
                    .start_hint = traits_.start_hint});
   call.told_in_headers = traits_.told_in_headers;
+  call.retry = traits_.retry;
   call.request.method = std::move(method);
   call.request.headers = std::move(headers);
   if (!options_.api_key.empty())
     call.request.headers.emplace_back("authorization", "Bearer " + options_.api_key);
   replace(call.request.headers, options_.headers);
+  call.tokens = traits_.tokens;
   call.request.ca_file = options_.ca_file;
   call.request.certificate_file = options_.certificate_file;
   call.request.key_file = options_.key_file;

@@ -24,7 +24,12 @@ struct HttpProviderTraits {
   ModelList models{};
   std::string_view models_path{};                   // below the base URL, static
   std::vector<std::string_view> told_in_headers{};  // as in HttpCall
+  std::shared_ptr<TokenSource> tokens{};            // for requests that bring no authorization
+  RetryRule retry{};
 };
+
+// Whether they say who asks.
+bool have_authorization(const Headers& headers);
 
 // May be used from several threads at once.
 class HttpProvider {

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "mellea/backends/secret.h"
 #include "mellea/core/scope.h"
 #include "mellea/core/text.h"
 
@@ -32,9 +33,9 @@ constexpr std::size_t kMaxErrorBody = 64U << 10U;
 double random_fraction() { return static_cast<double>(Id::random().high >> 11U) * 0x1p-53; }
 
 std::string request_id(const HttpHead& head) {
-  static constexpr auto kNames =
-      std::to_array<std::string_view>({"x-request-id", "request-id", "apim-request-id",
-                                       "x-ms-request-id", "x-amzn-requestid", "x-litellm-call-id"});
+  static constexpr auto kNames = std::to_array<std::string_view>(
+      {"x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "x-amzn-requestid",
+       "x-global-transaction-id", "x-litellm-call-id"});
   for (const std::string_view name : kNames)
     if (const std::string_view id = head.header(name); !id.empty()) return std::string(id);
   return {};
@@ -54,11 +55,7 @@ class HttpReply final : public ReplyStream {
       fail(Error(Errc::cancelled, call_.names->provider + ": cancelled"));
       return;
     }
-    try {
-      exchange_ = network->start(request);
-    } catch (const Error& error) {
-      throw from_network(error);
-    }
+    exchange_ = next_exchange(*network);
     on_stop_.emplace(std::move(stop), Cancel{this});
   }
 
@@ -192,14 +189,24 @@ class HttpReply final : public ReplyStream {
     const HttpHead& head = exchange_->head();
     ended_at_ = exchange_->times().ended;
     const auto asked = retry_after(head, std::chrono::system_clock::now());
-    again_or_fail(answer_error(*call_.names, {.status = status_,
-                                              .body = error_body_,
-                                              .request_id = request_id(head),
-                                              .retry_after = asked}),
-                  head.header("x-should-retry") != "false");
+    const Error error = answer_error(*call_.names, {.status = status_,
+                                                    .body = error_body_,
+                                                    .request_id = request_id(head),
+                                                    .retry_after = asked});
+    if (status_ == 401 && call_.tokens && !std::exchange(renewed_, true)) return renew(error);
+    again_or_fail(error, head.header("x-should-retry") != "false");
+  }
+
+  // The token may have worn out sooner than it was said to.
+  void renew(const Error& error) {
+    call_.tokens->refused(token_);
+    wait_ = {};
+    tell_of_retry(error, {});
+    start_again({});
   }
 
   void lost(const Error& error) {
+    if (std::exchange(waits_, false)) return waited(error);
     const bool was_refused = status_ != 0 && !is_ok(status_);
     if (was_refused && error.code() == Errc::transport_error) return refused();
     ended_at_ = exchange_->times().ended;
@@ -209,7 +216,7 @@ class HttpReply final : public ReplyStream {
   void again_or_fail(const Error& error, bool allowed) {
     if (!allowed || !error.retryable() || delivered_) return fail(error);
     const RetryDecision decision = decide(call_.retry,
-                                          {.attempt = attempt_,
+                                          {.attempt = attempt_ - (renewed_ ? 1 : 0),
                                            .status = error.details().status,
                                            .connection_failed = error.retryable(),
                                            .asked = error.details().retry_after},
@@ -218,28 +225,36 @@ class HttpReply final : public ReplyStream {
     const Instant until = call_.request.until;
     if (until != Instant{} && Instant::clock::now() + decision.delay >= until)
       return fail(given_up(error, call_.names->start_hint));
-    tell({.kind = Notice::Kind::retry,
-          .text = error.what(),
-          .attempt = attempt_,
-          .http_status = error.details().status,
-          .category = error.code(),
-          .delay = decision.delay});
+    tell_of_retry(error, decision.delay);
     start_again(decision.delay);
   }
 
+  void tell_of_retry(const Error& error, std::chrono::milliseconds delay) {
+    tell({.kind = Notice::Kind::retry,
+          .text = without_secret(error.what(), token_),
+          .attempt = attempt_,
+          .http_status = error.details().status,
+          .category = error.code(),
+          .delay = delay});
+  }
+
   void start_again(std::chrono::milliseconds delay) {
+    ++attempt_;
+    call_.request.delay = delay;
+    go_on();
+  }
+
+  void go_on() {
     const std::shared_ptr<Network> network = network_.lock();
     if (!network)
       return fail(Error(Errc::shutdown, call_.names->provider + ": the network was stopped"));
-    HttpRequest request = call_.request;
-    request.delay = delay;
-    std::unique_ptr<HttpExchange> exchange;
+    std::shared_ptr<HttpExchange> exchange;
     try {
-      exchange = network->start(std::move(request));
+      exchange = next_exchange(*network);
     } catch (const Error& error) {
-      return fail(from_network(error));
+      return fail(error);
     }
-    ++attempt_;
+    if (!exchange) return;
     status_ = 0;
     error_body_.clear();
     ended_at_ = {};
@@ -248,8 +263,76 @@ class HttpReply final : public ReplyStream {
     if (cancelled_) exchange_->cancel();
   }
 
-  void fail(Error error) {
-    failure_ = std::move(error);
+  // The next attempt, or, until its token is there, the wait for that. Null if the token can't be
+  // had: then the reply has failed.
+  std::shared_ptr<HttpExchange> next_exchange(Network& network) {
+    while (call_.tokens) {
+      if (take_token()) break;
+      if (failure_) return nullptr;
+      std::shared_ptr<HttpExchange> gate = start(network, never());
+      const auto open = [weak = std::weak_ptr<HttpExchange>(gate)] {
+        if (const auto opened = weak.lock()) opened->cancel();
+      };
+      if (!call_.tokens->when_news(wait_, open)) continue;
+      waits_ = true;
+      return gate;
+    }
+    HttpRequest request = call_.request;
+    if (call_.tokens) request.headers.emplace_back("authorization", "Bearer " + token_);
+    return start(network, std::move(request));
+  }
+
+  // What is wrong with the network is thrown, as by Network::start().
+  bool take_token() {
+    std::vector<Notice> notices;
+    std::optional<std::string> token;
+    std::optional<Error> failure;
+    try {
+      token = call_.tokens->token(wait_, notices);
+    } catch (const Error& error) {
+      if (error.code() == Errc::shutdown || error.code() == Errc::after_fork) throw;
+      failure = error;
+    }
+    for (Notice& notice : notices) tell(std::move(notice));
+    if (failure) fail(*failure);
+    if (token) token_ = std::move(*token);
+    return token.has_value();
+  }
+
+  // A request that is not sent: it only ends, with a cancel, with its time, or with the network, as
+  // every other does, and so wakes the reader.
+  HttpRequest never() const {
+    return {.method = "GET",
+            .url = call_.request.url,
+            .until = call_.request.until,
+            .delay = std::chrono::milliseconds::max()};
+  }
+
+  std::unique_ptr<HttpExchange> start(Network& network, HttpRequest request) const {
+    try {
+      return network.start(std::move(request));
+    } catch (const Error& error) {
+      throw from_network(error);
+    }
+  }
+
+  // The wait for a token is over.
+  void waited(const Error& error) {
+    if (error.code() == Errc::timeout)
+      fail(Error(Errc::timeout, call_.names->provider + ": no token when its time was up"));
+    else if (error.code() != Errc::cancelled || is_cancelled())
+      fail(from_network(error));
+    else
+      go_on();
+  }
+
+  bool is_cancelled() {
+    const std::lock_guard lock(mutex_);
+    return cancelled_;
+  }
+
+  void fail(const Error& error) {
+    failure_ = without_secret(error, token_);
     if (ended_at_ == Instant{}) ended_at_ = Instant::clock::now();
     if (exchange_) exchange_->cancel();
   }
@@ -278,9 +361,13 @@ class HttpReply final : public ReplyStream {
   bool delivered_ = false;  // something of the answer; then there is no other attempt
   std::unique_ptr<ReplyDecoder> decoder_;  // null before a head of status 2xx
   std::string error_body_;                 // of a status that is not 2xx
+  std::string token_;                      // with which it was sent; empty if it needs none
+  TokenSource::Wait wait_;                 // for it
+  bool waits_ = false;                     // exchange_ is that wait
+  bool renewed_ = false;                   // a token was refused, and is not to be a second time
 
   std::mutex mutex_;
-  std::unique_ptr<HttpExchange> exchange_;  // exchanged by the reader only, with mutex_ held
+  std::shared_ptr<HttpExchange> exchange_;  // exchanged by the reader only, with mutex_ held
   bool cancelled_ = false;                  // guarded by mutex_
   std::optional<std::stop_callback<Cancel>> on_stop_;  // last, so that it goes first
 };

@@ -3,6 +3,8 @@
 #include <bit>
 #include <cstring>
 #include <new>
+#include <nlohmann/json.hpp>
+#include <utility>
 
 #include "mellea/core/text.h"
 
@@ -55,6 +57,12 @@ bool is_object(JsonReader::Value& value) { return value.type().value() == json_t
 bool is_array(JsonReader::Value& value) { return value.type().value() == json_type::array; }
 bool is_null(JsonReader::Value& value) { return value.type().value() == json_type::null; }
 
+bool has_elements(JsonReader::Value& value) {
+  if (!is_array(value)) return false;
+  auto array = value.get_array().value();
+  return !array.is_empty().value();
+}
+
 std::string_view text_of(JsonReader::Value value, const char* complaint) {
   if (is_null(value)) return {};
   if (value.type().value() != json_type::string) throw WrongShape{complaint};
@@ -84,6 +92,16 @@ std::string_view raw_of(JsonReader::Value value) {
   }
   const std::string_view token = value.raw_json_token();
   return token.substr(0, token.find_last_not_of(" \t\r\n") + 1);
+}
+
+Json told_as(std::string_view name, std::string_view text) {
+  constexpr std::size_t kMaxDepth = 64;
+  if (nests_deeper_than(text, kMaxDepth)) return {};
+  auto value = nlohmann::json::parse(to_utf8(text), nullptr, /*allow_exceptions=*/false);
+  if (value.is_discarded()) return {};
+  nlohmann::json told;
+  told[std::string(name)] = std::move(value);
+  return Json(std::move(told));
 }
 
 simdjson::ondemand::document JsonReader::document_of(std::string_view json) {

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "mellea/core/json.h"
+
 namespace mellea {
 
 // Thrown by those who take an object: valid JSON, but not what the protocol says.
@@ -41,6 +43,7 @@ class JsonReader {
 bool is_object(JsonReader::Value& value);
 bool is_array(JsonReader::Value& value);
 bool is_null(JsonReader::Value& value);
+bool has_elements(JsonReader::Value& value);  // an array that is not empty
 
 // Text, or nothing for null. Throws WrongShape with that complaint for anything else.
 std::string_view text_of(JsonReader::Value value, const char* complaint);
@@ -49,6 +52,9 @@ std::string_view text_if_any(JsonReader::Value value);
 std::optional<std::int64_t> count_of(JsonReader::Value value);
 // As it stands there; what nobody entered is not checked, and may be no JSON.
 std::string_view raw_of(JsonReader::Value value);
+
+// {name: json}, for what is handed on as it came. No document if `json` is none, or nested deep.
+Json told_as(std::string_view name, std::string_view json);
 
 // Servers that cut text by tokens cut surrogate pairs too.
 std::string with_whole_characters(std::string_view json);

@@ -330,7 +330,7 @@ class RequestWriter {
     extra();
     if (has_options_) json_.key("options").raw(std::move(options_json_.end_object()).take());
     json_.end_object();
-    return {path, std::move(json_).take(), std::move(notices_)};
+    return {std::string(path), std::move(json_).take(), std::move(notices_)};
   }
 
   const Request& request_;

@@ -373,9 +373,11 @@ TEST(MakeBackend, NamesTheNearestKnownOne) {
   EXPECT_EQ(refusal({.backend = "opnai"}, Errc::invalid_request),
             "unknown backend \"opnai\": did you mean \"openai\"?");
   EXPECT_EQ(refusal({.backend = "zzz"}, Errc::invalid_request),
-            "unknown backend \"zzz\": known are huggingface, litellm, ollama, openai, scripted");
+            "unknown backend \"zzz\": known are huggingface, litellm, local, ollama, openai, "
+            "scripted, watsonx");
   EXPECT_EQ(refusal({}, Errc::invalid_request),
-            "no backend given: known are huggingface, litellm, ollama, openai, scripted");
+            "no backend given: known are huggingface, litellm, local, ollama, openai, scripted, "
+            "watsonx");
 }
 
 TEST(MakeBackend, AKeyIsDemandedByOpenAiItselfOnly) {

@@ -40,13 +40,7 @@ class OpenAiClient final : public Backend {
 
   std::unique_ptr<ReplyStream> start(Request request, std::stop_token stop) override {
     if (request.model.empty()) request.model = http_.options().model;
-    return http_.send(
-        request,
-        {.written = write_openai_request(request, dialect_, provider_),
-         .accept = request.stream && request.kind != Request::Kind::embedding ? "text/event-stream"
-                                                                              : "application/json",
-         .make_decoder = decoder_for(request)},
-        std::move(stop));
+    return http_.send(request, openai_post(request, dialect_, provider_), std::move(stop));
   }
 
   std::vector<std::string> models(std::stop_token stop) override {
@@ -60,6 +54,14 @@ class OpenAiClient final : public Backend {
 };
 
 }  // namespace
+
+HttpProvider::Post openai_post(const Request& request, OpenAiDialect dialect,
+                               std::string_view provider) {
+  const bool streams = request.stream && request.kind != Request::Kind::embedding;
+  return {.written = write_openai_request(request, dialect, provider),
+          .accept = streams ? "text/event-stream" : "application/json",
+          .make_decoder = decoder_for(request)};
+}
 
 std::shared_ptr<Backend> make_openai_client(HttpProviderTraits traits, BackendOptions options,
                                             std::shared_ptr<Network> network,

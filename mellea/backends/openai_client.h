@@ -15,4 +15,9 @@ std::shared_ptr<Backend> make_openai_client(HttpProviderTraits traits, BackendOp
                                             std::shared_ptr<Network> network,
                                             std::optional<OpenAiDialect> dialect = {});
 
+// What is sent of a request, and how its answer is read. Throws as write_openai_request() does;
+// `provider` is as there.
+HttpProvider::Post openai_post(const Request& request, OpenAiDialect dialect,
+                               std::string_view provider);
+
 }  // namespace mellea

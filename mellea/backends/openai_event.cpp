@@ -92,9 +92,13 @@ void OpenAiEventReader::take(Object object) {
       event_.service_tier = text_if_any(value);
     else if (key == "error")
       event_.is_error = event_.is_error || !is_null(value);
+    else if (key == "errors")
+      event_.is_error = event_.is_error || has_elements(value);
     else if (key == "object")
       event_.is_error = event_.is_error || text_if_any(value) == "error";
-    else if (key == "x_groq" && is_object(value))
+    else if (key == "model_id") {
+      if (event_.model.empty()) event_.model = text_if_any(value);
+    } else if (key == "x_groq" && is_object(value))
       groq(value.get_object());
     else if (key != "created" && key != "obfuscation")
       other(key, value);

@@ -124,6 +124,16 @@ class RequestWriter {
     return std::move(*this).finish("/embeddings");
   }
 
+  OpenAiPieces pieces() && {
+    messages();
+    std::string all_messages = std::exchange(json_, {}).take();
+    tool_list();
+    std::string all_tools = std::exchange(json_, {}).take();
+    if (request_.format) response_format(*request_.format);
+    return {std::move(all_messages), std::move(all_tools), std::move(json_).take(),
+            std::move(notices_)};
+  }
+
  private:
   // Writes a key of the outermost object, unless `extra` has that key and so the last word.
   bool member(std::string_view name) {
@@ -221,11 +231,7 @@ class RequestWriter {
 
   void tools() {
     const std::vector<ToolSpec>& tools = request_.tools;
-    if (!tools.empty() && member("tools")) {
-      json_.begin_array();
-      for (std::size_t i = 0; i < tools.size(); ++i) tool(tools[i], {"tool", i + 1});
-      json_.end_array();
-    }
+    if (!tools.empty() && member("tools")) tool_list();
     const ToolChoice& choice = request_.tool_choice;
     checks_.tool_choice(request_);
     if (!tools.empty() && choice.mode != ToolChoice::Mode::provider_default &&
@@ -238,6 +244,13 @@ class RequestWriter {
       ignored("parallel_tool_calls", kNotTgi);
     else if (member("parallel_tool_calls"))
       json_.boolean(*options_.parallel_tool_calls);
+  }
+
+  void tool_list() {
+    json_.begin_array();
+    for (std::size_t i = 0; i < request_.tools.size(); ++i)
+      tool(request_.tools[i], {"tool", i + 1});
+    json_.end_array();
   }
 
   void tool(const ToolSpec& tool, const Part& what) {
@@ -268,6 +281,10 @@ class RequestWriter {
       json_.raw(format.schema ? format.schema.text() : R"({"type":"object"})").end_object();
       return;
     }
+    response_format(format);
+  }
+
+  void response_format(const Format& format) {
     json_.begin_object().key("type");
     if (!format.schema || !dialect_.knows_schemas) {
       if (format.schema) ignored("format.schema", "this service knows any JSON object, or none");
@@ -401,7 +418,7 @@ class RequestWriter {
         if (name != kKwargs || !kwargs_written_)
           json_.key(checks_.text(name, {"extra"})).raw(Json(value).text());
     json_.end_object();
-    return {path, std::move(json_).take(), std::move(notices_)};
+    return {std::string(path), std::move(json_).take(), std::move(notices_)};
   }
 
   static constexpr const char* kNotTgi = "this service does not know it";
@@ -476,6 +493,10 @@ WrittenRequest write_openai_request(const Request& request, OpenAiDialect dialec
     case Request::Kind::embedding: break;
   }
   return RequestWriter(request, dialect, provider).embedding();
+}
+
+OpenAiPieces write_openai_pieces(const Request& request, std::string_view provider) {
+  return RequestWriter(request, {}, provider).pieces();
 }
 
 Json strict_schema(const Json& schema) {

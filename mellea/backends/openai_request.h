@@ -1,7 +1,9 @@
 // What is sent to a server that speaks OpenAI's protocol. Pure: no network.
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "mellea/backends/request_checks.h"
 
@@ -42,6 +44,15 @@ bool is_azure(std::string_view host) noexcept;
 // `provider` is whose name messages begin with; static.
 WrittenRequest write_openai_request(const Request& request, OpenAiDialect dialect,
                                     std::string_view provider = "openai");
+
+// What other protocols took over of OpenAI's, each as one value of JSON.
+struct OpenAiPieces {
+  std::string messages{};
+  std::string tools{};
+  std::string response_format{};  // empty: the request has no format
+  std::vector<Notice> notices{};
+};
+OpenAiPieces write_openai_pieces(const Request& request, std::string_view provider);
 
 // `schema` as strict mode wants it. What satisfies it satisfies `schema` too: members that may be
 // missing there are required here, and no others are allowed.

@@ -23,7 +23,8 @@ struct Fault {
   std::string message{};    // of a JSON body
   std::string text{};       // what to quote: the message, or a body that is no JSON
   std::string generated{};  // what the model wrote, where that was the fault
-  int status = 0;           // some gateways put one into the body of a stream
+  std::string request_id{};
+  int status = 0;  // some gateways put one into the body of a stream
   std::optional<std::chrono::milliseconds> wait{};  // until the model is loaded
 };
 
@@ -107,6 +108,15 @@ json parsed(const std::string& text) {
 
 Fault read_object(const json& outer);
 
+// What IBM's services call what others call otherwise.
+void read_ibm(const json& outer, Fault& fault) {
+  if (fault.code.empty()) fault.code = word(outer, "errorCode");
+  if (fault.message.empty()) fault.message = word(outer, "errorMessage");
+  fault.request_id = word(outer, "trace");
+  if (std::string id = word(member(outer, "context"), "requestId"); !id.empty())
+    fault.request_id = std::move(id);
+}
+
 // A gateway hands on what the provider behind it said: as JSON, as a text with JSON, or as a text.
 void add_upstream(const json& raw, Fault& fault) {
   const json told = raw.is_string() ? parsed(raw.get<std::string>()) : raw;
@@ -131,6 +141,7 @@ Fault read_object(const json& outer) {
               .status = status_in(inner, outer),
               .wait = wait_in(outer)};
   add_upstream(member(member(inner, "metadata"), "raw"), fault);
+  read_ibm(outer, fault);
   return fault;
 }
 
@@ -204,7 +215,7 @@ constexpr auto kLimitCodes =
                                      "capacity_exceeded", "overloaded"});
 constexpr auto kCreditCodes = std::to_array<std::string_view>(
     {"insufficient_quota", "budget_exceeded", "billing_hard_limit_reached", "billing_not_active",
-     "consumption_limit_reached", "token_quota_reached"});
+     "token_quota_reached"});
 constexpr auto kRequestCodes =
     std::to_array<std::string_view>({"invalid_request_error", "validation"});
 constexpr auto kMissingCodes =
@@ -250,6 +261,8 @@ Errc category(int status, const Fault& fault) {
     return Errc::context_length;
   if (of_caller && (is_one_of(fault, kContentCodes) || says_one_of(fault, kContentSentences)))
     return Errc::content_policy;
+  // IBM's IAM, which says 400 to a key that it does not know.
+  if (of_caller && fault.code.starts_with("BXNIM")) return Errc::auth;
   if (of_caller && (is_one_of(fault, kLimitCodes) || is_one_of(fault, kCreditCodes)))
     return Errc::rate_limit;
   return status == 0 ? category_of_words(fault) : category_of_status(status);
@@ -314,14 +327,15 @@ Error answer_error(const RequestNames& names, const FailedAnswer& answer) {
   const Errc code = category(answer.status, fault);
   std::string what = names.prefix() + std::to_string(answer.status) + ' ' +
                      std::string(to_string(code)) + in_quotes(fault.text);
-  if (!answer.request_id.empty()) what += " (request " + one_line(answer.request_id, 80) + ')';
+  std::string id = answer.request_id.empty() ? std::move(fault.request_id) : answer.request_id;
+  if (!id.empty()) what += " (request " + one_line(id, 80) + ')';
   what += way_out(code, answer.status, fault, names);
   const bool retryable = is_retryable(code, answer.status, fault);
   return Error(code, what,
                {.status = answer.status,
                 .provider_code = std::move(fault.code),
                 .provider_message = std::move(fault.message),
-                .request_id = answer.request_id,
+                .request_id = std::move(id),
                 .retry_after = answer.retry_after ? answer.retry_after : fault.wait,
                 .retryable = retryable});
 }
@@ -339,6 +353,7 @@ Error stream_error(const RequestNames& names, std::string_view body, std::size_t
   return Error(code, what,
                {.provider_code = std::move(fault.code),
                 .provider_message = std::move(fault.message),
+                .request_id = std::move(fault.request_id),
                 .retryable = retryable});
 }
 

@@ -527,5 +527,49 @@ TEST(ProviderError, NoBodyBreaksIt) {
   }
 }
 
+TEST(ProviderError, OfWatsonxHasItsCodeItsSentenceAndItsTrace) {
+  const Error refused = error(
+      404, R"({"errors":[{"code":"model_not_supported","message":"Model 'x' is not supported for )"
+           R"(this environment.","more_info":"https://cloud.ibm.com"}],"trace":"9d0f1e2d",)"
+           R"("status_code":404})");
+  EXPECT_EQ(refused.code(), Errc::not_found);
+  EXPECT_EQ(refused.details().provider_code, "model_not_supported");
+  EXPECT_EQ(refused.details().provider_message, "Model 'x' is not supported for this environment.");
+  EXPECT_EQ(refused.details().request_id, "9d0f1e2d");
+  EXPECT_NE(std::string(refused.what()).find("(request 9d0f1e2d)"), std::string::npos);
+  const Error expired = error(
+      401, R"({"errors":[{"code":"authentication_token_expired","message":"Failed to authenticate)"
+           R"( the request due to an expired token"}],"trace":"1","status_code":401})");
+  EXPECT_EQ(expired.code(), Errc::auth);
+  EXPECT_EQ(expired.details().provider_code, "authentication_token_expired");
+  const Error busy =
+      stream_error(kNames,
+                   R"({"errors":[{"code":"rate_limit_reached_requests","message":"slow"}],)"
+                   R"("trace":"2","status_code":429})",
+                   3);
+  EXPECT_EQ(busy.code(), Errc::rate_limit);
+  EXPECT_TRUE(busy.retryable());
+  EXPECT_EQ(busy.details().request_id, "2");
+}
+
+TEST(ProviderError, OfIamIsAboutTheKeyWhateverItsStatus) {
+  const Error refused = error(
+      400, R"({"errorCode":"BXNIM0415E","errorMessage":"Provided API key could not be found.",)"
+           R"("context":{"requestId":"aWQ","url":"https://iam.cloud.ibm.com"}})");
+  EXPECT_STREQ(refused.what(),
+               "openai: POST https://api.openai.com/v1/chat/completions: 400 auth: \"Provided API "
+               "key could not be found.\" (request aWQ): check OPENAI_API_KEY");
+  EXPECT_EQ(refused.code(), Errc::auth);
+  EXPECT_EQ(refused.details().provider_code, "BXNIM0415E");
+  EXPECT_FALSE(refused.retryable());
+}
+
+TEST(ProviderError, WhatHasTheNamesOfIbmAndOtherTypesIsNoHarm) {
+  for (const char* body : {R"({"errors":[]})", R"({"errors":["a"]})", R"({"errors":{"code":1}})",
+                           R"({"trace":{},"context":[],"errorCode":null,"status_code":"4"})",
+                           R"({"context":{"requestId":[]},"errorMessage":{}})"})
+    EXPECT_EQ(error(400, body).code(), Errc::invalid_request) << body;
+}
+
 }  // namespace
 }  // namespace mellea

@@ -12,7 +12,7 @@ namespace mellea {
 
 // A request in a provider's own words.
 struct WrittenRequest {
-  std::string_view path{};  // below the base URL
+  std::string path{};  // below the base URL
   std::string body{};
   std::vector<Notice> notices{};  // options that can't be honoured
 };

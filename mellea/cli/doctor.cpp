@@ -1,5 +1,7 @@
 #include "mellea/cli/doctor.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -9,7 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "mellea/backends/llama_library.h"
+#include "mellea/backends/local_backend.h"
 #include "mellea/backends/ollama_backend.h"
+#include "mellea/backends/watsonx_backend.h"
 #include "mellea/cli/exit_code.h"
 #include "mellea/cli/json_line.h"
 #include "mellea/cli/probe.h"
@@ -23,6 +28,7 @@ namespace mellea::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kPatience{2'000};
+constexpr std::chrono::milliseconds kRemotePatience{10'000};  // with a host that was asked for
 constexpr const char* kLiteLlmUrl = "http://127.0.0.1:4000";
 constexpr std::string_view kHuggingFaceUrl = "https://router.huggingface.co/v1";
 constexpr std::string_view kOpenAiUrl = "https://api.openai.com/v1";
@@ -52,11 +58,14 @@ void ask(Row& row, const BackendOptions& options, const std::string& url,
          const std::shared_ptr<Network>& network) {
   try {
     const std::shared_ptr<Backend> backend = make_backend(options, network);
-    row.found = backend->endpoint().local
+    const Endpoint endpoint = backend->endpoint();
+    const auto patience =
+        endpoint.local || is_this_machine(endpoint.address) ? kPatience : kRemotePatience;
+    row.found = endpoint.local
                     ? "in this process"
                     : answered(parse_url(url).authority(),
-                               probe(*network, {.method = "GET", .url = url}, kPatience).took);
-    row.models = models_within(*backend, kPatience);
+                               probe(*network, {.method = "GET", .url = url}, patience).took);
+    row.models = models_within(*backend, patience);
     row.works = true;
   } catch (const Error& error) {
     row.works = false;
@@ -140,6 +149,69 @@ std::optional<Row> huggingface_row(const Environment& environment, bool named,
   return row;
 }
 
+// The variables without which no call can be made.
+std::string missing_of(const BackendOptions& watsonx) {
+  std::string list;
+  const auto demand = [&list](const char* name, bool is_there) {
+    if (!is_there) list.append(list.empty() ? "" : ", ").append(name);
+  };
+  demand("WATSONX_API_KEY", !watsonx.api_key.empty() || !watsonx.headers.empty());
+  demand("WATSONX_URL", !watsonx.base_url.empty());
+  demand("WATSONX_PROJECT_ID", !watsonx.watsonx.project.empty() || !watsonx.watsonx.space.empty());
+  return list;
+}
+
+Row watsonx_row(const Environment& environment, bool named,
+                const std::shared_ptr<Network>& network) {
+  Row row{.name = "watsonx",
+          .configured_by =
+              set_ones(environment, {"MELLEA_BASE_URL", "WATSONX_URL", "WATSONX_API_KEY",
+                                     "WATSONX_APIKEY", "WATSONX_TOKEN", "WATSONX_ZENAPIKEY"})};
+  const BackendOptions options = configured_model({.backend = "watsonx"}, environment);
+  if (const std::string missing = missing_of(options); !missing.empty()) {
+    if (named) row.works = false;
+    row.found = "set " + missing;
+    return row;
+  }
+  try {
+    ask_if_near(row, options, watsonx_url(options.base_url), named, network);
+  } catch (const Error& error) {  // no region
+    row.works = false;
+    row.found = error.what();
+  }
+  return row;
+}
+
+// The program that runs models on this machine, or the way to have one.
+std::string runner(const LocalOptions& local) {
+  if (local.run != LocalOptions::Run::server && !libllama().empty())
+    return "in this process, libllama " + std::string(libllama());
+  return one_line(local.server, 60);
+}
+
+// Nothing where there is neither a program nor a model for it, and nobody has asked.
+std::optional<Row> local_row(const Environment& environment, bool named,
+                             const std::shared_ptr<Network>& network) {
+  Row row{.name = "local", .configured_by = set_ones(environment, {"MELLEA_LLAMA_SERVER"})};
+  const bool configured =
+      named || !row.configured_by.empty() || value_of(environment, "MELLEA_BACKEND") == "local";
+  BackendOptions options = configured_model({.backend = "local"}, environment);
+  options.base_url.clear();
+  if (!names_gguf_file(options.model)) options.model.clear();  // of another backend, maybe
+  if (!configured && options.local->server.empty()) return {};
+  if (row.configured_by.empty()) row.configured_by = named ? "--backend" : "default";
+  try {
+    row.models = make_backend(options, network)->models({});
+    row.found = runner(*options.local);
+    row.works = ::access(options.local->server.c_str(), X_OK) == 0 || !libllama().empty();
+    if (!*row.works) row.found += " is no program that can be started";
+  } catch (const Error& error) {
+    row.works = false;
+    row.found = error.what();
+  }
+  return row;
+}
+
 // MELLEA_BASE_URL is one backend's: that of MELLEA_BACKEND, unless another is `named`.
 Environment environment_of(const std::string& backend, const std::string& named,
                            const Environment& environment) {
@@ -162,9 +234,13 @@ std::vector<Row> backend_rows(const std::string& named, const Environment& envir
   if (std::optional<Row> huggingface = huggingface_row(
           environment_of("huggingface", named, environment), named == "huggingface", network))
     rows.push_back(std::move(*huggingface));
-  if (named.empty() || named == "ollama" || named == "openai" || named == "litellm" ||
-      named == "huggingface")
-    return rows;
+  if (std::optional<Row> local = local_row(environment, named == "local", network))
+    rows.push_back(std::move(*local));
+  rows.push_back(
+      watsonx_row(environment_of("watsonx", named, environment), named == "watsonx", network));
+  for (const std::string_view known :
+       {"", "ollama", "openai", "litellm", "huggingface", "local", "watsonx"})
+    if (named == known) return rows;
   try {
     static_cast<void>(make_backend({.backend = named}, network));
   } catch (const Error& error) {
@@ -274,11 +350,13 @@ std::string json_of(const std::vector<Row>& rows, bool all_work) {
                   {"rows", std::move(list)},
                   {"version", kVersion},
                   {"compiler", compiler()},
+                  {"libllama", libllama().empty() ? OrderedJson() : OrderedJson(libllama())},
                   {"opentelemetry", nullptr}});
 }
 
 std::string versions() {
   return "\nmellea " + std::string(kVersion) + ", " + compiler() +
+         ", libllama: " + std::string(libllama().empty() ? "no" : libllama()) +
          ", OpenTelemetry: not in this build\n";
 }
 

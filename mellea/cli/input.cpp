@@ -8,8 +8,8 @@
 #include <cerrno>
 #include <system_error>
 
-#include "mellea/cli/descriptor.h"
 #include "mellea/cli/exit_code.h"
+#include "mellea/core/descriptor.h"
 #include "mellea/core/text.h"
 
 namespace mellea::cli {

@@ -6,7 +6,7 @@
 #include <stop_token>
 #include <thread>
 
-#include "mellea/cli/descriptor.h"
+#include "mellea/core/descriptor.h"
 
 namespace mellea::cli {
 

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "mellea/backends/huggingface_backend.h"
+#include "mellea/backends/local_backend.h"
 #include "mellea/backends/ollama_backend.h"
 #include "mellea/cli/exit_code.h"
 #include "mellea/cli/probe.h"
@@ -30,6 +31,24 @@ std::string key_from(const std::string& variable, const Environment& environment
   return key;
 }
 
+// A token of the user's own, or the key of a Cloud Pak for Data, is sent as it is; a key that is
+// named is preferred to both.
+void take_watsonx(BackendOptions& chosen, const ModelArguments& arguments,
+                  const Environment& environment) {
+  const auto value = [&](const char* name) { return value_of(environment, name); };
+  chosen.watsonx = {.project = value("WATSONX_PROJECT_ID"),
+                    .space = value("WATSONX_SPACE_ID"),
+                    .api_version = value("WATSONX_API_VERSION"),
+                    .iam_url = value("WATSONX_IAM_URL"),
+                    .user = value("WATSONX_USERNAME")};
+  if (!arguments.api_key_env.empty()) return;
+  chosen.api_key = first_set(chosen.api_key, environment, {"WATSONX_APIKEY"});
+  if (const std::string token = value("WATSONX_TOKEN"); !token.empty())
+    chosen.headers = {{"authorization", "Bearer " + token}};
+  else if (const std::string key = value("WATSONX_ZENAPIKEY"); !key.empty())
+    chosen.headers = {{"authorization", "ZenApiKey " + key}};
+}
+
 bool answers(const std::string& ollama) {
   constexpr std::chrono::milliseconds kQuickly{1'000};
   try {
@@ -42,7 +61,8 @@ bool answers(const std::string& ollama) {
 }
 
 constexpr const char* kWays =
-    "pass --backend openai (and --base-url URL for a server of your own), or set MELLEA_BACKEND";
+    "pass --backend openai (and --base-url URL for a server of your own) or --model FILE.gguf, or "
+    "set MELLEA_BACKEND";
 
 // The Ollama of this machine. Throws UsageError if there is none, or another one is meant.
 BackendOptions take_ollama(const ModelArguments& arguments, const Environment& environment,
@@ -79,6 +99,8 @@ BackendOptions configured_model(const ModelArguments& arguments, const Environme
     chosen.base_url = first_set(chosen.base_url, environment, {url});
     if (arguments.api_key_env.empty()) chosen.api_key = value_of(environment, key);
   };
+  if (chosen.backend == "local" || chosen.backend == "huggingface")
+    chosen.local = LocalOptions::from(environment);
   if (chosen.backend == "openai") take_own("OPENAI_BASE_URL", "OPENAI_API_KEY");
   if (chosen.backend == "litellm") take_own("LITELLM_BASE_URL", "LITELLM_API_KEY");
   if (chosen.backend == "huggingface") {
@@ -87,6 +109,10 @@ BackendOptions configured_model(const ModelArguments& arguments, const Environme
     if (is_typed && !is_run_by_huggingface(chosen.base_url)) chosen.api_key.clear();
   }
   if (chosen.backend == "ollama") take_own("OLLAMA_HOST", "OLLAMA_API_KEY");
+  if (chosen.backend == "watsonx") {
+    take_own("WATSONX_URL", "WATSONX_API_KEY");
+    take_watsonx(chosen, arguments, environment);
+  }
   if (!arguments.api_key_env.empty()) chosen.api_key = key_from(arguments.api_key_env, environment);
   return chosen;
 }
@@ -95,6 +121,11 @@ BackendOptions choose_model(const ModelArguments& arguments, const Environment& 
                             Console& console) {
   BackendOptions chosen = configured_model(arguments, environment);
   if (!chosen.backend.empty()) return chosen;
+  if (names_gguf_file(chosen.model)) {
+    ModelArguments named = arguments;
+    named.backend = "local";
+    return configured_model(named, environment);
+  }
   if (!chosen.base_url.empty())
     throw UsageError(
         "no backend given for the base URL: pass --backend openai, --backend ollama, "

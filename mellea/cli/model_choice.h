@@ -29,8 +29,9 @@ struct ModelArguments {
 // UsageError if --api-key-env names a variable that is not set.
 BackendOptions configured_model(const ModelArguments& arguments, const Environment& environment);
 
-// The same, but where nobody names a backend it is Ollama, if one answers on this machine; then the
-// console is told. Throws UsageError with the ways to name one if none does.
+// The same, but where nobody names a backend it is "local" for a GGUF file, else Ollama, if one
+// answers on this machine; then the console is told. Throws UsageError with the ways to name one if
+// none does.
 BackendOptions choose_model(const ModelArguments& arguments, const Environment& environment,
                             Console& console);
 

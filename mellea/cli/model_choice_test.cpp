@@ -79,6 +79,60 @@ TEST(ModelChoice, OllamaHasItsOwnVariables) {
             "mine");
 }
 
+TEST(ModelChoice, WatsonxHasManyVariables) {
+  const auto environment = environment_of({{"WATSONX_URL", "eu-de"},
+                                           {"WATSONX_API_KEY", "key"},
+                                           {"WATSONX_PROJECT_ID", "p"},
+                                           {"WATSONX_API_VERSION", "2025-02-11"},
+                                           {"WATSONX_IAM_URL", "https://iam"},
+                                           {"WATSONX_USERNAME", "me"}});
+  const BackendOptions chosen = configured_model({.backend = "watsonx"}, environment);
+  EXPECT_EQ(chosen.base_url, "eu-de");
+  EXPECT_EQ(chosen.api_key, "key");
+  EXPECT_EQ(chosen.watsonx.project, "p");
+  EXPECT_EQ(chosen.watsonx.space, "");
+  EXPECT_EQ(chosen.watsonx.api_version, "2025-02-11");
+  EXPECT_EQ(chosen.watsonx.iam_url, "https://iam");
+  EXPECT_EQ(chosen.watsonx.user, "me");
+  EXPECT_TRUE(chosen.headers.empty());
+  EXPECT_EQ(configured_model({.backend = "watsonx"}, environment_of({{"WATSONX_SPACE_ID", "s"}}))
+                .watsonx.space,
+            "s");
+  EXPECT_EQ(configured_model({.backend = "openai"}, environment).watsonx.project, "");
+}
+
+TEST(ModelChoice, WatsonxTakesOtherKeysToo) {
+  const auto options = [](std::map<std::string, std::string> variables, std::string named = {}) {
+    return configured_model({.backend = "watsonx", .api_key_env = std::move(named)},
+                            environment_of(std::move(variables)));
+  };
+  EXPECT_EQ(options({{"WATSONX_APIKEY", "key"}}).api_key, "key");
+  EXPECT_EQ(options({{"WATSONX_TOKEN", "t"}, {"WATSONX_ZENAPIKEY", "z"}}).headers,
+            (Headers{{"authorization", "Bearer t"}}));
+  EXPECT_EQ(options({{"WATSONX_ZENAPIKEY", "z"}}).headers,
+            (Headers{{"authorization", "ZenApiKey z"}}));
+  const BackendOptions named =
+      options({{"WATSONX_TOKEN", "t"}, {"WATSONX_APIKEY", "k"}, {"TEAM_KEY", "mine"}}, "TEAM_KEY");
+  EXPECT_EQ(named.api_key, "mine");
+  EXPECT_TRUE(named.headers.empty());
+}
+
+TEST(ModelChoice, ALocalModelHasWhatTheEnvironmentSaysOfIt) {
+  const auto environment = environment_of({{"MELLEA_LLAMA_SERVER", "/opt/llama-server"},
+                                           {"HF_HUB_CACHE", "/models"},
+                                           {"MELLEA_BASE_URL", ""}});
+  Console console({.quiet = true});
+  for (const BackendOptions& chosen :
+       {configured_model({.backend = "local"}, environment),
+        choose_model({.model = "/models/m.gguf"}, environment, console)}) {
+    EXPECT_EQ(chosen.backend, "local");
+    ASSERT_TRUE(chosen.local);
+    EXPECT_EQ(chosen.local->server, "/opt/llama-server");
+    EXPECT_EQ(chosen.local->hub_cache, "/models");
+  }
+  EXPECT_FALSE(configured_model({.backend = "openai"}, environment).local);
+}
+
 // What is said where nobody names a backend and none is found.
 std::string refusal(const ModelArguments& arguments, const Environment& environment) {
   Console console({.quiet = true});
@@ -115,14 +169,14 @@ TEST(ModelChoice, NeedsABackendOrAnOllama) {
   EXPECT_EQ(refusal({}, environment_of({{"OLLAMA_HOST", host}})),
             "mellea: no backend given, and no Ollama answers at " + host +
                 ": start it (ollama serve), pass --backend openai (and --base-url URL for a "
-                "server of your own), or set MELLEA_BACKEND");
+                "server of your own) or --model FILE.gguf, or set MELLEA_BACKEND");
 }
 
 TEST(ModelChoice, WithoutABackendNoOtherMachineIsAsked) {
   EXPECT_EQ(refusal({}, environment_of({{"OLLAMA_HOST", "gpu-box.invalid"}})),
             "mellea: no backend given, and OLLAMA_HOST is not this machine: pass --backend ollama "
-            "to use it, pass --backend openai (and --base-url URL for a server of your own), or "
-            "set MELLEA_BACKEND");
+            "to use it, pass --backend openai (and --base-url URL for a server of your own) or "
+            "--model FILE.gguf, or set MELLEA_BACKEND");
   EXPECT_TRUE(refusal({.base_url = "http://h"}, environment_of({}))
                   .starts_with("mellea: no backend given for the base URL: "));
   EXPECT_TRUE(refusal({}, environment_of({{"OLLAMA_HOST", "ftp://h"}}))

@@ -26,6 +26,7 @@ constexpr const char* kExamples = R"(Examples:
   mellea chat --model granite4:micro "Why is the sky blue?"      with Ollama on this machine
   mellea chat --backend openai --model gpt-4o-mini "Why is the sky blue?"
   mellea chat --backend openai --base-url http://127.0.0.1:8080/v1 --model m --trace "Hi"
+  mellea chat --model FILE.gguf "Why is the sky blue?"           with llama-server on the PATH
   git diff | mellea chat "Write the commit message"
   mellea doctor
 
@@ -60,19 +61,24 @@ struct Typed {
 void add_model_flags(CLI::App& command, ModelArguments& model) {
   const std::string group = "Which model (flags win over the environment)";
   command
-      .add_option(
-          "--backend", model.backend,
-          "huggingface, litellm, ollama, openai or scripted; MELLEA_BACKEND; else the Ollama "
-          "of this machine")
+      .add_option("--backend", model.backend,
+                  "huggingface, litellm, local, ollama, openai, scripted or watsonx; "
+                  "MELLEA_BACKEND; else the Ollama of this machine")
       ->type_name("NAME")
       ->group(group);
-  command.add_option("--model", model.model, "MELLEA_MODEL")->type_name("NAME")->group(group);
-  command.add_option("--base-url", model.base_url, "MELLEA_BASE_URL, OLLAMA_HOST, OPENAI_BASE_URL")
+  command
+      .add_option("--model", model.model,
+                  "or a GGUF file, or ORG/REPO:Q4_K_M with local; MELLEA_MODEL")
+      ->type_name("NAME")
+      ->group(group);
+  command
+      .add_option("--base-url", model.base_url,
+                  "MELLEA_BASE_URL, OLLAMA_HOST, OPENAI_BASE_URL, WATSONX_URL")
       ->type_name("URL")
       ->group(group);
   command
       .add_option("--api-key-env", model.api_key_env,
-                  "variable of the key: HF_TOKEN, OPENAI_API_KEY, OLLAMA_API_KEY")
+                  "variable of the key: HF_TOKEN, OPENAI_API_KEY, OLLAMA_API_KEY, WATSONX_API_KEY")
       ->type_name("NAME")
       ->group(group);
 }

@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "mellea/backends/fake_llama_for_test.h"
 #include "mellea/cli/running_program.h"
 #include "mellea/net/testing/loopback_server.h"
 
@@ -405,6 +406,58 @@ TEST(Chat, StopsAtSignalsAndKeepsWhatCame) {
   }
 }
 
+// --- A model on this machine -------------------------------------------------------------------
+
+Variables with_llama(const FakeLlama& fake, const std::string& words) {
+  return {{"MELLEA_LLAMA_SERVER", FakeLlama::program()},
+          {"FAKE_LLAMA", "tell=" + fake.told() + (words.empty() ? "" : ',' + words)}};
+}
+
+TEST(LocalChat, RunsAModelOfThisMachineAndEndsIt) {
+  FakeLlama fake;
+  const Ended ended = run({"chat", "--model", fake.model(), "Hello"}, with_llama(fake, ""));
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_EQ(ended.out, "Hello\n");
+  EXPECT_TRUE(fake.next_run().ends());
+}
+
+TEST(LocalChat, TheModelIsGoneHoweverTheProgramEnds) {
+  for (const int number : {SIGTERM, SIGKILL}) {
+    FakeLlama fake;
+    RunningProgram program({"chat", "--model", fake.model(), "--stream", "Hello"},
+                           {.environment = with_llama(fake, "half=1,deaf")});
+    ASSERT_TRUE(program.prints("He"));
+    const WatchedProcess model = fake.next_run();
+    EXPECT_TRUE(model.runs());
+    program.signal(number);
+    EXPECT_EQ(program.wait().code, 128 + number);
+    EXPECT_TRUE(model.ends());
+  }
+}
+
+TEST(LocalChat, TheModelIsGoneIfTheProgramIsKilledWhileItLoads) {
+  FakeLlama fake;
+  RunningProgram program({"chat", "--model", fake.model(), "Hello"},
+                         {.environment = with_llama(fake, "unhealthy")});
+  const WatchedProcess model = fake.next_run();
+  program.signal(SIGKILL);
+  program.wait();
+  EXPECT_TRUE(model.ends());
+}
+
+TEST(LocalChat, SaysWhyAModelCannotBeRun) {
+  const FakeLlama fake;
+  const Ended failed = run({"chat", "--model", fake.model(), "Hi"}, with_llama(fake, "no-model=1"));
+  EXPECT_EQ(failed.code, 1);
+  EXPECT_TRUE(failed.err.starts_with("local: llama-server ended with code 1 before it was ready: "))
+      << failed.err;
+  const Ended missing = run({"chat", "--backend", "local", "--model", "org/repo", "Hi"},
+                            {{"MELLEA_LLAMA_SERVER", FakeLlama::program()}, {"HOME", "/nowhere"}});
+  EXPECT_EQ(missing.err,
+            "local: org/repo: is not in /nowhere/.cache/huggingface/hub: hf download org/repo "
+            "--include \"*Q4_K_M*.gguf\"\n");
+}
+
 TEST(Chat, EndsQuietlyWhenItsReaderLeaves) {
   LoopbackServer server(
       {Script::stream().chunk(delta("One")).hold().chunk(delta(" two")).chunk(kEnd).end()});
@@ -600,6 +653,117 @@ TEST(Chat, AsksATgiServer) {
   EXPECT_EQ(ended.out, "Paris\n");
   EXPECT_EQ(server.requests().at(0).path, "/v1/chat/completions");
   EXPECT_EQ(server.requests().at(0).header("authorization"), "") << "nobody sent it there";
+}
+
+// An IAM and a watsonx in one.
+LoopbackServer::Handler watsonx() {
+  return [](const ReceivedRequest& request) {
+    if (request.path == "/identity/token")
+      return request.body.ends_with("apikey=wrong")
+                 ? Script::answer(400,
+                                  R"({"errorCode":"BXNIM0415E","errorMessage":"No such key."})")
+                 : Script::answer(200, R"({"access_token":"t","expires_in":3600})");
+    if (request.path.starts_with("/ml/v1/foundation_model_specs?"))
+      return Script::answer(200, R"({"resources":[{"model_id":"ibm/granite"}]})");
+    return request.header("authorization") == "Bearer t" ? answer("Hi") : Script::answer(401, "{}");
+  };
+}
+
+Variables watsonx_at(const LoopbackServer& server) {
+  return {{"WATSONX_URL", server.url()},
+          {"WATSONX_IAM_URL", server.url()},
+          {"WATSONX_API_KEY", "k"},
+          {"WATSONX_PROJECT_ID", "p"}};
+}
+
+TEST(Program, ChatsWithWatsonx) {
+  LoopbackServer server(watsonx());
+  const Ended ended =
+      run({"chat", "--backend", "watsonx", "--model", "ibm/granite", "Hi"}, watsonx_at(server));
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_EQ(ended.out, "Hi\n");
+  EXPECT_EQ(ended.err, "");
+  const Ended undecided = run({"chat", "--backend", "watsonx", "Hi"}, watsonx_at(server));
+  EXPECT_EQ(undecided.code, 2);
+  EXPECT_TRUE(undecided.err.ends_with(" has ibm/granite\n")) << undecided.err;
+}
+
+TEST(Program, SaysWhatWatsonxIsMissing) {
+  LoopbackServer server(watsonx());
+  const auto failure = [&](const char* variable, const char* value) {
+    Variables environment = watsonx_at(server);
+    environment[variable] = value;
+    const Ended ended =
+        run({"chat", "--backend", "watsonx", "--model", "ibm/granite", "Hi"}, environment);
+    EXPECT_EQ(ended.out, "");
+    return std::to_string(ended.code) + ' ' + ended.err;
+  };
+  EXPECT_EQ(failure("WATSONX_API_KEY", ""), "2 watsonx: no API key: set WATSONX_API_KEY\n");
+  EXPECT_TRUE(failure("WATSONX_URL", "").starts_with("2 watsonx: no URL: set WATSONX_URL"));
+  EXPECT_EQ(failure("WATSONX_URL", "eu-dee"),
+            "2 watsonx: unknown region \"eu-dee\": did you mean \"eu-de\"?\n");
+  EXPECT_EQ(failure("WATSONX_API_KEY", "wrong"),
+            "1 watsonx: POST " + server.url("/identity/token") +
+                ": 400 auth: \"No such key.\": check WATSONX_API_KEY\n");
+  EXPECT_EQ(failure("WATSONX_PROJECT_ID", ""),
+            "2 watsonx: no project: set WATSONX_PROJECT_ID, or WATSONX_SPACE_ID\n");
+}
+
+TEST(Doctor, SaysWhatWatsonxIsMissing) {
+  Ended ended = run({"doctor"});
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_NE(ended.out.find("\nwatsonx      -                           set WATSONX_API_KEY, "
+                           "WATSONX_URL, WATSONX_PROJECT_ID\n"),
+            std::string::npos)
+      << ended.out;
+  ended = run({"doctor"}, {{"WATSONX_API_KEY", "k"}, {"WATSONX_SPACE_ID", "s"}});
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_NE(ended.out.find("WATSONX_API_KEY             set WATSONX_URL  "), std::string::npos)
+      << ended.out;
+  ended = run({"doctor", "--backend", "watsonx"}, {{"WATSONX_API_KEY", "k"}});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_NE(ended.out.find("no   set WATSONX_URL, WATSONX_PROJECT_ID"), std::string::npos)
+      << ended.out;
+  ended = run({"doctor"},
+              {{"WATSONX_API_KEY", "k"}, {"WATSONX_URL", "eu-dee"}, {"WATSONX_PROJECT_ID", "p"}});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_NE(ended.out.find("unknown region \"eu-dee\""), std::string::npos) << ended.out;
+}
+
+TEST(Doctor, AsksWatsonxWithItsToken) {
+  LoopbackServer server(watsonx());
+  Ended ended = run({"doctor", "--backend", "watsonx"}, watsonx_at(server));
+  EXPECT_EQ(ended.code, 0) << ended.out;
+  for (const char* text : {"WATSONX_URL, WATSONX_API_KEY", "yes  127.0.0.1:", "ibm/granite"})
+    EXPECT_NE(ended.out.find(text), std::string::npos) << text << '\n' << ended.out;
+  Variables wrong = watsonx_at(server);
+  wrong["WATSONX_API_KEY"] = "wrong";
+  ended = run({"doctor"}, wrong);
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_NE(ended.out.find("check WATSONX_API_KEY"), std::string::npos) << ended.out;
+  const Ended remote =
+      run({"doctor"},
+          {{"WATSONX_API_KEY", "k"}, {"WATSONX_URL", "eu-de"}, {"WATSONX_PROJECT_ID", "p"}});
+  EXPECT_EQ(remote.code, 0);
+  EXPECT_NE(remote.out.find("not asked (--backend watsonx asks)"), std::string::npos) << remote.out;
+}
+
+TEST(Doctor, TellsWhatRunsModelsOnThisMachine) {
+  const FakeLlama fake;
+  GgufForTest().write(fake.in_folder("hub/models--org--repo/snapshots/abc/m.gguf"));
+  const Variables variables{{"MELLEA_LLAMA_SERVER", FakeLlama::program()},
+                            {"HF_HUB_CACHE", fake.in_folder("hub")}};
+  const Ended ended = run({"doctor", "--json"}, variables);
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  const json rows = json::parse(ended.out)["rows"];
+  const auto row = std::find_if(rows.begin(), rows.end(),
+                                [](const json& each) { return each["name"] == "local"; });
+  ASSERT_NE(row, rows.end());
+  EXPECT_EQ((*row)["works"], true);
+  EXPECT_EQ((*row)["configured_by"], "MELLEA_LLAMA_SERVER");
+  EXPECT_EQ((*row)["models"], json::array({"org/repo"}));
+  EXPECT_EQ(run({"doctor"}, {{"MELLEA_LLAMA_SERVER", "/nowhere/llama-server"}}).code, 1);
+  EXPECT_EQ(run({"doctor"}).out.find("local "), std::string::npos);
 }
 
 TEST(Doctor, AnOllamaThatIsNotThereIsAFailureOnlyIfItIsWanted) {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "mellea/cli/descriptor.h"
+#include "mellea/core/descriptor.h"
 
 namespace mellea::cli {
 

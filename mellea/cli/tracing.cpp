@@ -9,8 +9,8 @@
 #include <system_error>
 #include <utility>
 
-#include "mellea/cli/descriptor.h"
 #include "mellea/cli/exit_code.h"
+#include "mellea/core/descriptor.h"
 #include "mellea/core/text.h"
 #include "mellea/telemetry/memory_exporter.h"
 #include "mellea/telemetry/otlp_json.h"

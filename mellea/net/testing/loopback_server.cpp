@@ -219,6 +219,7 @@ LoopbackServer::Loop::Loop(Handler what_to_do, ServerOptions how)
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<std::uint16_t>(options.port));
   socklen_t size = sizeof(address);
   checked(::bind(listener, reinterpret_cast<const sockaddr*>(&address), size), "bind");
   checked(::listen(listener, 4096), "listen");

@@ -95,6 +95,7 @@ struct ServerOptions {
   std::shared_ptr<const ServerTls> tls{};  // null: in the clear
   bool tls_at_once = true;                 // false: where a script says start_tls()
   Script greeting{};                       // for each connection, before its first request
+  int port = 0;                            // 0: any that is free
 };
 
 // One thread of its own, any number of connections. May be used by all threads. The destructor

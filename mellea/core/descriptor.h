@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace mellea::cli {
+namespace mellea {
 
 class Descriptor {
  public:
@@ -26,4 +26,4 @@ class Descriptor {
   int number_;  // -1: none
 };
 
-}  // namespace mellea::cli
+}  // namespace mellea

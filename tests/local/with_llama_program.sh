@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# with_llama_program.sh DIR COMMAND...: runs COMMAND with a real llama-server at $MELLEA_LLAMA_SERVER
+# and a model for it at $MELLEA_MODEL. Exits 77, with a message, where there can't be one.
+set -euo pipefail
+dir=$1; shift
+tools=$(cd "$(dirname "$0")/../../tools" && pwd)
+command -v python3 > /dev/null || { echo "skipped: no python3 to make the model with"; exit 77; }
+mkdir -p "$dir"
+"$tools/run_local_llm.sh" "$dir" || { echo "skipped: see above"; exit 77; }
+python3 "$tools/tiny_gguf.py" "$dir/agent.gguf" agent
+LLAMA_ARG_THREADS=1 MELLEA_LLAMA_SERVER="$dir/llama-server" MELLEA_MODEL="$dir/agent.gguf" exec "$@"
