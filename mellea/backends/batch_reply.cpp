@@ -88,9 +88,9 @@ class BatchReply final : public ReplyStream {
         if (next != Next::chunk) return next;
         if (const auto* usage = std::get_if<Usage>(&chunk.what)) {
           its_usage_ = updated(its_usage_.value_or(Usage{}), *usage);
-          continue;
+          if (batch_.stride > 1) continue;  // of no prompt in particular
         }
-        if (!std::holds_alternative<Notice>(chunk.what))
+        if (!std::holds_alternative<Notice>(chunk.what) && chunk.index >= 0)
           chunk.index += static_cast<int>(read_) * batch_.stride;
         return Next::chunk;
       }
@@ -139,7 +139,7 @@ class BatchReply final : public ReplyStream {
   bool tell_usage(Chunk& chunk) {
     const Usage usage = std::exchange(usage_, std::nullopt).value_or(Usage{});
     if (usage == Usage{}) return false;
-    chunk = {.at = times_.ended, .what = usage};
+    chunk = {.at = times_.ended, .index = -1, .what = usage};
     return true;
   }
 

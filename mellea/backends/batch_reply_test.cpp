@@ -32,6 +32,21 @@ class BatchReplyTest : public testing::Test {
                         }});
   }
 
+  using Counts = std::vector<std::pair<int, Usage>>;  // by index
+
+  Counts counts(int stride = 1) {
+    const auto stream = start(stride);
+    Counts all;
+    Chunk chunk;
+    for (Next next{}; (next = stream->try_next(chunk)) != Next::end;) {
+      if (next == Next::pending)
+        stream->wait(Instant::max());
+      else if (const auto* usage = std::get_if<Usage>(&chunk.what))
+        all.emplace_back(chunk.index, *usage);
+    }
+    return all;
+  }
+
   std::vector<Line> lines_;
   std::vector<std::size_t> started_;
 };
@@ -70,14 +85,23 @@ TEST_F(BatchReplyTest, EachHasItsShareOfTheIndexes) {
   EXPECT_EQ(all.reply.alternatives[2].text, "c'");
 }
 
-TEST_F(BatchReplyTest, TokensAreAddedUpAndNeverInvented) {
+TEST_F(BatchReplyTest, TokensAreThoseOfEachAndThoseOfAll) {
   answer(told("a", {.input_tokens = 2, .output_tokens = 1}));
   answer(Line().usage({.input_tokens = 3}).usage({.output_tokens = 5}));
-  EXPECT_EQ(read(*start()).reply.usage, (Usage{.input_tokens = 5, .output_tokens = 6}));
-  answer(told("c", {.output_tokens = 4}));
-  EXPECT_EQ(read(*start()).reply.usage, (Usage{.output_tokens = 10}));
-  answer(Line().text("d"));
-  EXPECT_EQ(read(*start()).reply.usage, std::nullopt);
+  EXPECT_EQ(counts(), (Counts{{0, {.input_tokens = 2, .output_tokens = 1}},
+                              {1, {.input_tokens = 3}},
+                              {1, {.output_tokens = 5}},
+                              {-1, {.input_tokens = 5, .output_tokens = 6}}}));
+  EXPECT_EQ(counts(2), (Counts{{-1, {.input_tokens = 5, .output_tokens = 6}}}))
+      << "whose they are is not known";
+}
+
+TEST_F(BatchReplyTest, ACountThatOneDidNotTellIsNotInventedForAll) {
+  answer(told("a", {.input_tokens = 2, .output_tokens = 1}));
+  answer(told("b", {.output_tokens = 4}));
+  EXPECT_EQ(counts().back(), (std::pair<int, Usage>(-1, {.output_tokens = 5})));
+  answer(Line().text("c"));
+  EXPECT_EQ(counts().back(), (std::pair<int, Usage>(1, {.output_tokens = 4}))) << "none of all";
 }
 
 TEST_F(BatchReplyTest, AFailureSaysWhichOneAndKeepsWhatWasCounted) {

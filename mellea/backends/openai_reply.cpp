@@ -244,7 +244,7 @@ class OpenAiDecoder final : public ReplyDecoder {
                  .text = names_->provider + ": token counts that can't be true were left out"});
     if (usage == usage_) return;
     usage_ = usage;
-    put(out, at, 0, usage);
+    put(out, at, answers_ > 1 ? -1 : 0, usage);
   }
 
   const std::shared_ptr<const RequestNames> names_;

@@ -457,6 +457,29 @@ TEST(OpenAiDecoder, AnswersAreKnownByTheirIndexAndNoneMayBeMissing) {
   EXPECT_THROW(answer(R"({"choices":[{"index":0,"text":"first"}]})", 2), Error);
 }
 
+TEST(OpenAiDecoder, TokensOfSeveralAnswersAreThoseOfAll) {
+  const auto index_of_usage = [](ReplyDecoder& decoder, std::string_view body) {
+    std::vector<Chunk> out;
+    decoder.feed(body, {}, out);
+    decoder.end({}, out);
+    EXPECT_TRUE(std::holds_alternative<Usage>(out.back().what));
+    return out.back().index;
+  };
+  for (const auto& [count, index] : {std::pair(std::size_t{1}, 0), {std::size_t{2}, -1}}) {
+    EXPECT_EQ(index_of_usage(*make_openai_decoder(names_for_test(), count),
+                             R"({"choices":[{"index":0,"text":"a"},{"index":1,"text":"b"}],)"
+                             R"("usage":{"prompt_tokens":3}})"),
+              index);
+    EXPECT_EQ(index_of_usage(*make_openai_embeddings_decoder(names_for_test(), count),
+                             count == 1 ? R"({"data":[{"index":0,"embedding":[1]}],)"
+                                          R"("usage":{"prompt_tokens":3}})"
+                                        : R"({"data":[{"index":0,"embedding":[1]},)"
+                                          R"({"index":1,"embedding":[2]}],)"
+                                          R"("usage":{"prompt_tokens":3}})"),
+              index);
+  }
+}
+
 class OpenAiEmbeddings : public testing::Test {
  protected:
   static Decoded decode(std::string_view body, std::size_t prompts) {

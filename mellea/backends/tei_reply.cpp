@@ -46,7 +46,7 @@ class TeiDecoder final : public ReplyDecoder {
     for (std::size_t i = 0; i < embeddings.size(); ++i)
       put(out, at, static_cast<int>(i), std::move(embeddings[i]));
     if (const Usage usage = checked({.input_tokens = tokens_}); usage != Usage{})
-      put(out, at, 0, usage);
+      put(out, at, prompts_ > 1 ? -1 : 0, usage);
   }
 
  private:
