@@ -102,12 +102,12 @@ class OpenAiDecoder final : public ReplyDecoder {
     bool finished = false;
   };
 
-  // For servers that do not say what they send: no event begins with a brace or a bracket.
+  // For servers that do not say what they send: no event begins as JSON or a page does.
   void guess(std::string_view bytes) {
     const auto first = bytes.find_first_not_of(" \t\r\n");
     if (first == bytes.npos) return;
-    form_ = std::string_view("{[<").find(bytes[first]) != std::string_view::npos ? Form::whole
-                                                                                 : Form::events;
+    form_ = std::string_view("{[\"<").find(bytes[first]) != std::string_view::npos ? Form::whole
+                                                                                   : Form::events;
   }
 
   void feed_events(std::string_view bytes, Instant at, std::vector<Chunk>& out) {

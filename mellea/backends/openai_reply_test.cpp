@@ -326,6 +326,7 @@ TEST(OpenAiDecoder, WhatIsNoAnswerIsAClearError) {
   const std::string begin = "openai: POST http://h/v1/chat/completions: ";
   EXPECT_EQ(decode("<html>\n<b>Bad gateway</b>", "text/html").what(),
             begin + "the answer is wrong: not JSON: \"<html> <b>Bad gateway</b>\"");
+  EXPECT_EQ(decode(R"("hello")", kJson).outcome(), "parse_error");
   EXPECT_EQ(decode("", kJson).what(), begin + "the answer is empty");
   EXPECT_EQ(decode("[1]", kJson).what(), begin + "the answer is wrong: not a JSON object: \"[1]\"");
   EXPECT_EQ(decode("{}", kJson).what(), begin + "the answer has no choices");
