@@ -1,0 +1,230 @@
+#include "provider_test.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace mellea::providers {
+
+Chunk text(std::string text, int index) { return {.index = index, .what = std::move(text)}; }
+
+Answer ended(Answer said, std::string finish) {
+  said.push_back({.what = Finish{std::move(finish)}});
+  said.push_back({.what = Usage{.input_tokens = 7, .output_tokens = 3, .total_tokens = 10}});
+  said.push_back({.what = ResponseInfo{.id = "answer-1", .model = "m-2025"}});
+  return said;
+}
+
+Answer says(std::initializer_list<std::string> pieces) {
+  Answer said;
+  for (const std::string& piece : pieces) said.push_back(text(piece));
+  return ended(std::move(said));
+}
+
+std::string shown(const ToolCall& call) {
+  const std::string arguments = call.arguments.empty() ? "{}" : call.arguments;
+  return call.id + ' ' + call.name + nlohmann::json::parse(arguments).dump();
+}
+
+std::string shown(const std::vector<Message>& messages) {
+  std::string all;
+  for (const Message& message : messages) {
+    all.append(to_string(message.role)).append(": ").append(message.text);
+    if (!message.thinking.empty()) all += " thinking " + message.thinking;
+    for (const ToolCall& call : message.tool_calls) all += " call " + shown(call);
+    if (!message.tool_call_id.empty()) all += " answers " + message.tool_call_id;
+    for (const Image& image : message.images) all += " image " + image.url;
+    for (const Audio& audio : message.audio) all += " audio " + audio.format + ' ' + audio.data;
+    all += '\n';
+  }
+  return all;
+}
+
+std::string joined(const std::vector<std::string>& pieces) {
+  std::string all;
+  for (const std::string& piece : pieces) all += piece;
+  return all;
+}
+
+bool is_utf8(std::string_view text) {
+  try {
+    static_cast<void>(nlohmann::json(text).dump());
+    return true;
+  } catch (const nlohmann::json::type_error&) {
+    return false;
+  }
+}
+
+void Provider::serve(std::vector<Script> scripts) {
+  auto next = std::make_shared<std::size_t>(0);  // the server thread's own
+  serve([scripts = std::move(scripts), next](const ReceivedRequest&) {
+    return scripts[std::min((*next)++, scripts.size() - 1)];
+  });
+}
+
+void Provider::serve(std::function<Script(const ReceivedRequest&)> script) {
+  backend_.reset();
+  server_.reset();
+  {
+    const std::lock_guard lock(mutex_);
+    asked_.clear();
+    places_.clear();
+    seen_ = 0;
+  }
+  server_.emplace([this, script = std::move(script)](const ReceivedRequest& request) {
+    std::optional<Script> aside = dialect().aside(request);
+    {
+      const std::lock_guard lock(mutex_);
+      const std::size_t place = seen_++;
+      if (aside) return std::move(*aside);
+      asked_.push_back(request);
+      places_.push_back(place);
+    }
+    changed_.notify_all();
+    return script(request);
+  });
+  connect();
+}
+
+void Provider::connect(BackendOptions changes) {
+  BackendOptions options = dialect().client(*server_);
+  options.model = std::move(changes.model);
+  options.api_key = kKey;
+  options.headers = std::move(changes.headers);
+  backend_ = make_backend(options, network_);
+}
+
+Script Provider::whole(const Answer& answer, Request::Kind kind) const {
+  return Script::answer(200, dialect().whole(kind, answer), {{"content-type", "application/json"}});
+}
+
+Script Provider::begun() const {
+  return Script::raw().bytes(
+      "HTTP/1.1 200 OK\r\ncontent-type: " + std::string(dialect().stream_type()) +
+      "\r\ntransfer-encoding: chunked\r\n\r\n");
+}
+
+Script Provider::streamed(const Answer& answer, Request::Kind kind) const {
+  Script script = begun();
+  for (const std::string& piece : dialect().stream(kind, answer)) script.chunk(piece);
+  return script.end();
+}
+
+Script Provider::stream_of(std::string_view body) const { return begun().chunk(body).end(); }
+
+Script Provider::refused(int status, std::string_view message, Headers headers) const {
+  const Fault fault = dialect().fault(status, message);
+  headers.emplace_back("content-type", "application/json");
+  return Script::answer(fault.status, fault.body, headers);
+}
+
+std::vector<std::string> Provider::pieces(const Answer& answer) const {
+  return dialect().stream(Request::Kind::chat, answer);
+}
+
+std::string Provider::up_to(std::string_view word, const Answer& answer) const {
+  std::string beginning;
+  for (const std::string& piece : pieces(answer)) {
+    beginning += piece;
+    if (piece.find(word) != piece.npos) return beginning;
+  }
+  ADD_FAILURE() << "no piece has " << word;
+  return beginning;
+}
+
+Request Provider::chat(bool stream) {
+  return {.model = "m", .messages = {{.text = "Hi"}}, .stream = stream};
+}
+
+Request Provider::batch(Request::Kind kind, std::vector<std::string> prompts) {
+  return {.kind = kind, .model = "m", .prompts = std::move(prompts)};
+}
+
+std::unique_ptr<ReplyStream> Provider::start(Request request, std::stop_token stop) {
+  return backend_->start(std::move(request), std::move(stop));
+}
+
+Read Provider::ask(Request request) {
+  const Read all = read(*start(std::move(request)));
+  EXPECT_EQ(all.what().find(kKey), std::string::npos) << "a key is shown";
+  return all;
+}
+
+std::vector<Read> Provider::ask_both(const Answer& answer) {
+  serve({whole(answer), streamed(answer)});
+  std::vector<Read> both;
+  for (const bool stream : {false, true}) {
+    both.push_back(ask(stream));
+    EXPECT_EQ(both.back().what(), "") << (stream ? "streamed" : "plain");
+  }
+  return both;
+}
+
+void Provider::expect_refusal(Request request, std::string_view words) {
+  try {
+    static_cast<void>(start(std::move(request)));
+    FAIL() << "was not refused";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::invalid_request);
+    const std::string_view what = error.what();
+    EXPECT_NE(what.find(words), what.npos) << what;
+    EXPECT_TRUE(what.starts_with(backend_->provider())) << what;
+  }
+  EXPECT_EQ(asked(), 0U);
+}
+
+Reply Provider::read_until(ReplyStream& stream, const std::function<bool(const Reply&)>& done) {
+  Reply reply;
+  Chunk chunk;
+  while (!done(reply)) {
+    const Next next = stream.try_next(chunk);
+    if (next == Next::end) break;
+    if (next == Next::pending)
+      stream.wait(Instant::max());
+    else
+      add(reply, chunk);
+  }
+  return reply;
+}
+
+bool Provider::read_to_retry(ReplyStream& stream) {
+  Chunk chunk;
+  for (Next next{}; (next = stream.try_next(chunk)) != Next::end;) {
+    if (next == Next::pending) {
+      stream.wait(Instant::max());
+      continue;
+    }
+    const auto* notice = std::get_if<Notice>(&chunk.what);
+    if (notice != nullptr && notice->kind == Notice::Kind::retry) return true;
+  }
+  return false;
+}
+
+std::size_t Provider::asked() const {
+  const std::lock_guard lock(mutex_);
+  return asked_.size();
+}
+
+ReceivedRequest Provider::received(std::size_t index) const {
+  const std::lock_guard lock(mutex_);
+  return asked_.at(index);
+}
+
+bool Provider::wait_for_asked(std::size_t count) const {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return asked_.size() >= count; });
+}
+
+bool Provider::wait_for_close(std::size_t index) const {
+  std::size_t place = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    place = places_.at(index);
+  }
+  return server_->wait_for_close(place).has_value();
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, Provider, testing::ValuesIn(all_dialects()),
+                         [](const auto& row) { return row.param->name(); });
+
+}  // namespace mellea::providers
