@@ -40,6 +40,10 @@ std::string shown(const std::vector<Message>& messages) {
   return all;
 }
 
+void PrintTo(const std::shared_ptr<const Dialect>& dialect, std::ostream* out) {
+  *out << dialect->name();
+}
+
 std::string joined(const std::vector<std::string>& pieces) {
   std::string all;
   for (const std::string& piece : pieces) all += piece;

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <ostream>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -36,6 +37,9 @@ Chunk text(std::string text, int index = 0);
 std::string shown(const std::vector<Message>& messages);
 // Arguments as JSON is written without blanks.
 std::string shown(const ToolCall& call);
+
+// For the names of tests.
+void PrintTo(const std::shared_ptr<const Dialect>& dialect, std::ostream* out);
 
 std::string joined(const std::vector<std::string>& pieces);
 bool is_utf8(std::string_view text);
