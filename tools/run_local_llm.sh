@@ -2,8 +2,8 @@
 # Runs a real llama-server on Debian 12, which has none: that of Debian sid, under sid's own dynamic
 # linker, unpacked into a folder and installed nowhere. No root is needed.
 #
-#   run_local_llm.sh DIR PORT MODEL.gguf     downloads 14 MB into DIR the first time
-#   run_local_llm.sh DIR                     only makes DIR/llama-server, a program to be run
+#   run_local_llm.sh DIR PORT MODEL.gguf [FLAG...]     downloads 14 MB into DIR the first time
+#   run_local_llm.sh DIR                               only makes DIR/llama-server, a program to be run
 #
 # Exits 77 where the packages can't be had.
 set -euo pipefail
@@ -51,4 +51,4 @@ chmod +x "$dir/llama-server.new"
 mv "$dir/llama-server.new" "$dir/llama-server"
 [ $# -gt 1 ] || exit 0
 exec "$dir/llama-server" -m "$(realpath "$3")" --host 127.0.0.1 --port "$2" -c 8192 -np 4 -t 1 \
-  --offline --jinja --metrics --no-ui
+  --offline --jinja --metrics --no-ui "${@:4}"

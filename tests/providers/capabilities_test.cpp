@@ -17,8 +17,7 @@ namespace {
 // A client, and a server that refuses whatever it gets.
 class Asked {
  public:
-  // `own_service`: as openai's, by a proxy.
-  explicit Asked(std::shared_ptr<const Dialect> dialect, bool own_service = false)
+  explicit Asked(std::shared_ptr<const Dialect> dialect)
       : dialect_(std::move(dialect)), server_([this](const ReceivedRequest& request) {
           if (std::optional<Script> aside = dialect_->aside(request)) return std::move(*aside);
           const std::lock_guard lock(mutex_);
@@ -28,10 +27,6 @@ class Asked {
         }) {
     BackendOptions options = dialect_->client(server_);
     options.api_key = "key";
-    if (own_service) {
-      options.base_url = "http://api.openai.com/v1";
-      options.proxy = server_.url();
-    }
     backend_ = make_backend(options, network_);
   }
 
@@ -130,6 +125,7 @@ std::vector<Feature> features() {
       option("frequency_penalty", "0.5"),
       option("presence_penalty", "0.5"),
       option("max_tokens", "5"),
+      option("context_window", "4096"),
       option("seed", "5"),
       option("stop", "END"),
       option("choices", "2"),
@@ -146,22 +142,6 @@ std::vector<Feature> features() {
   };
 }
 
-struct Column {
-  std::string title{};
-  std::shared_ptr<const Dialect> dialect{};
-  std::unique_ptr<Asked> asked{};
-};
-
-std::vector<Column> columns() {
-  std::vector<Column> all;
-  for (const auto& dialect : all_dialects()) {
-    all.push_back({"`" + dialect->name() + "`", dialect, std::make_unique<Asked>(dialect)});
-    if (dialect->name() == "openai")
-      all.push_back({"`openai`: its own service", dialect, std::make_unique<Asked>(dialect, true)});
-  }
-  return all;
-}
-
 // What the suite finds in answers.
 std::vector<std::pair<std::string, bool Gaps::*>> told_in_answers() {
   return {{"told: id of the answer", &Gaps::ids},
@@ -171,10 +151,12 @@ std::vector<std::pair<std::string, bool Gaps::*>> told_in_answers() {
 }
 
 std::string table() {
-  const std::vector<Column> all = columns();
+  const auto dialects = all_dialects();
+  std::vector<std::unique_ptr<Asked>> all;
   std::string table = "| |", line = "|---|";
-  for (const Column& column : all) {
-    table += ' ' + column.title + " |";
+  for (const auto& dialect : dialects) {
+    all.push_back(std::make_unique<Asked>(dialect));
+    table += ' ' + dialect->title() + " |";
     line += "---|";
   }
   table += '\n' + line + '\n';
@@ -182,13 +164,12 @@ std::string table() {
     Request request = feature.less;
     feature.add(request);
     table += "| " + feature.name + " |";
-    for (const Column& column : all)
-      table += ' ' + column.asked->what_becomes(request, feature.less) + " |";
+    for (const auto& asked : all) table += ' ' + asked->what_becomes(request, feature.less) + " |";
     table += '\n';
   }
   for (const auto& [name, gap] : told_in_answers()) {
     table += "| " + name + " |";
-    for (const Column& column : all) table += column.dialect->gaps().*gap ? " no |" : " yes |";
+    for (const auto& dialect : dialects) table += dialect->gaps().*gap ? " no |" : " yes |";
     table += '\n';
   }
   return table;
@@ -209,11 +190,11 @@ TEST(Capabilities, AreAskedForEveryOption) {
   ModelOptions options;
   [[maybe_unused]] const auto& [temperature, top_p, top_k, min_p, frequency_penalty,
                                 presence_penalty, max_tokens, seed, stop, choices, logprobs,
-                                top_logprobs, think, parallel_tool_calls, user, service_tier,
-                                extra] = options;
+                                top_logprobs, think, parallel_tool_calls, user, service_tier, extra,
+                                context_window] = options;
   Request request = chat();
   for (const Feature& feature : features()) feature.add(request);
-  EXPECT_EQ(names_of_set(request.options).size(), 16U);
+  EXPECT_EQ(names_of_set(request.options).size(), 17U);
   EXPECT_TRUE(request.options.extra);
 }
 

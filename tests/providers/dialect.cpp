@@ -14,7 +14,14 @@ std::vector<Reply> choices_of(const Answer& answer) {
 }
 
 std::vector<std::shared_ptr<const Dialect>> all_dialects() {
-  return {openai_dialect(), ollama_dialect(), litellm_dialect()};
+  return {openai_dialect(),
+          openai_itself_dialect(),
+          ollama_dialect(),
+          litellm_dialect(),
+          huggingface_router_dialect(),
+          huggingface_tgi_dialect(),
+          local_dialect(),
+          watsonx_dialect()};
 }
 
 }  // namespace mellea::providers

@@ -33,6 +33,10 @@ struct Gaps {
   bool token_details = false;  // which were cached, which were thought
   bool split_calls = false;    // a call comes whole
   bool refusals = false;       // there is no text of a refusal
+  bool model_names = false;    // it has one model: a request need not name it
+  bool model_lists = false;    // the client knows its model without asking
+  bool headers = false;        // those of the backend are not sent
+  bool retries = false;        // what it refuses is not asked for again
 };
 
 // An error answer.
@@ -46,9 +50,16 @@ class Dialect {
  public:
   virtual ~Dialect() = default;
 
-  // Whose protocol it is, as tests are named; and how its client is made.
+  // Whose protocol it is, as tests are named and as tables are headed.
   virtual std::string name() const = 0;
+  virtual std::string title() const { return '`' + name() + '`'; }
+  // How its client is made, and what that says of itself.
   virtual BackendOptions client(const LoopbackServer& server) const = 0;
+  virtual std::string provider() const { return name(); }
+  virtual std::string model() const { return "m"; }  // which it can be made with
+  virtual Endpoint endpoint(const LoopbackServer& server) const {
+    return {.address = "127.0.0.1", .port = server.port()};
+  }
   virtual Gaps gaps() const { return {}; }
 
   virtual std::string whole(Request::Kind kind, const Answer& answer) const = 0;
@@ -74,7 +85,12 @@ class Dialect {
 std::vector<std::shared_ptr<const Dialect>> all_dialects();
 
 std::shared_ptr<const Dialect> openai_dialect();
+std::shared_ptr<const Dialect> openai_itself_dialect();  // the provider's own service
+std::shared_ptr<const Dialect> huggingface_router_dialect();
+std::shared_ptr<const Dialect> huggingface_tgi_dialect();
+std::shared_ptr<const Dialect> local_dialect();
 std::shared_ptr<const Dialect> ollama_dialect();
 std::shared_ptr<const Dialect> litellm_dialect();
+std::shared_ptr<const Dialect> watsonx_dialect();
 
 }  // namespace mellea::providers

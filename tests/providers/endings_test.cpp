@@ -19,7 +19,7 @@ TEST_P(Provider, ACancelAtAnyChunkEndsTheStream) {
     for (std::size_t i = 0; i < count; ++i) script.chunk(said[i]);
     serve({script.hang()});
     const auto stream = start(chat(true));
-    ASSERT_TRUE(wait_for_asked(1));
+    ASSERT_TRUE(wait_for_asked(1, *stream));
     const auto has_text = [](const std::string& piece) {
       return piece.find("-text") != piece.npos;
     };
@@ -40,7 +40,7 @@ TEST_P(Provider, ACancelAtAnyChunkEndsTheStream) {
 TEST_P(Provider, ACancelBeforeTheAnswerEndsThePlainCall) {
   serve({Script::raw().hang()});
   const auto stream = start(chat());
-  ASSERT_TRUE(wait_for_asked(1));
+  ASSERT_TRUE(wait_for_asked(1, *stream));
   const std::jthread canceller([&] { stream->cancel(); });
   EXPECT_EQ(read(*stream).outcome(), "cancelled");
   EXPECT_TRUE(wait_for_close(0));
@@ -58,7 +58,7 @@ TEST_P(Provider, AStopRequestEndsTheStream) {
   serve({begun().chunk(pieces(says({"a"})).front()).hang()});
   std::stop_source source;
   const auto stream = start(chat(true), source.get_token());
-  ASSERT_TRUE(wait_for_asked(1));
+  ASSERT_TRUE(wait_for_asked(1, *stream));
   const std::jthread stopper([&] { source.request_stop(); });
   EXPECT_EQ(read(*stream).outcome(), "cancelled");
   EXPECT_TRUE(wait_for_close(0));
@@ -73,6 +73,7 @@ TEST_P(Provider, AfterAStopRequestNothingIsSent) {
 }
 
 TEST_P(Provider, ACancelEndsTheWaitForARetry) {
+  if (dialect().gaps().retries) GTEST_SKIP() << "there are none";
   serve({refused(503, "busy", {{"retry-after", "50"}}), whole(says({"a"}))});
   const auto stream = start(chat());
   ASSERT_TRUE(read_to_retry(*stream));
@@ -84,7 +85,7 @@ TEST_P(Provider, ACancelEndsTheWaitForARetry) {
 TEST_P(Provider, LeavingEarlyClosesTheConnection) {
   serve({begun().chunk(pieces(says({"a"})).front()).hang()});
   auto stream = start(chat(true));
-  ASSERT_TRUE(wait_for_asked(1));
+  ASSERT_TRUE(wait_for_asked(1, *stream));
   stream.reset();
   EXPECT_TRUE(wait_for_close(0));
 }
@@ -92,10 +93,13 @@ TEST_P(Provider, LeavingEarlyClosesTheConnection) {
 TEST_P(Provider, AStreamMayOutliveItsBackend) {
   serve({begun().hold().chunk(joined(pieces(says({"a"})))).end()});
   const auto stream = start(chat(true));
-  ASSERT_TRUE(wait_for_asked(1));
+  ASSERT_TRUE(wait_for_asked(1, *stream));
+  const bool is_with_it = backend_->endpoint().local;  // then the server goes with the backend
   backend_.reset();
   server_->release();
-  EXPECT_EQ(read(*stream).reply.text, "a");
+  const Read all = read(*stream);
+  EXPECT_EQ(all.reply.text, is_with_it ? "" : "a");
+  EXPECT_EQ(all.outcome() == "ok", !is_with_it) << all.outcome();
 }
 
 TEST_P(Provider, SilenceEndsTheStreamWhereItIsLimited) {
@@ -123,7 +127,9 @@ TEST_P(Provider, TheWholeLimitHoldsHoweverMuchComes) {
   Request asked = chat(true);
   asked.limits.whole = 50ms;
   EXPECT_EQ(ask(asked).outcome(), "timeout");
-  EXPECT_TRUE(wait_for_close(0));
+  if (this->asked() > 0) {  // not where the time was up before the server was
+    EXPECT_TRUE(wait_for_close(0));
+  }
 }
 
 TEST_P(Provider, TheWholeLimitLeavesNoTimeForALateRetry) {
@@ -138,7 +144,7 @@ TEST_P(Provider, AServerThatTakesItsTimeIsWaitedFor) {
   serve({begun().hold().chunk(joined(pieces(says({"a"})))).hold().end()});
   const auto stream = start(chat(true));
   std::promise<void> woken;
-  ASSERT_TRUE(wait_for_asked(1));
+  ASSERT_TRUE(wait_for_asked(1, *stream));
   server_->release();
   const Reply reply = read_until(*stream, [](const Reply& so_far) { return so_far.text == "a"; });
   EXPECT_EQ(reply.text, "a");
@@ -149,7 +155,7 @@ TEST_P(Provider, AServerThatTakesItsTimeIsWaitedFor) {
 TEST_P(Provider, AReaderIsWokenWhenThereIsSomethingToRead) {
   serve({begun().hold().chunk(joined(pieces(says({"a"})))).end()});
   const auto stream = start(chat(true));
-  ASSERT_TRUE(wait_for_asked(1));
+  ASSERT_TRUE(wait_for_asked(1, *stream));
   server_->release();
   Reply reply;
   Chunk chunk;
@@ -199,7 +205,8 @@ TEST_P(Provider, ACancelOfOneDoesNotTouchTheOther) {
   serve({begun().hold().chunk(joined(pieces(says({"a"})))).end()});
   const auto one = start(chat(true));
   const auto other = start(chat(true));
-  ASSERT_TRUE(wait_for_asked(2));
+  ASSERT_TRUE(wait_for_asked(1, *one));
+  ASSERT_TRUE(wait_for_asked(2, *other));
   one->cancel();
   server_->release();
   EXPECT_EQ(read(*one).outcome(), "cancelled");
@@ -209,7 +216,7 @@ TEST_P(Provider, ACancelOfOneDoesNotTouchTheOther) {
 TEST_P(Provider, AfterItsNetworkStoppedItIsShutDown) {
   serve({begun().hang()});
   const auto stream = start(chat(true));
-  ASSERT_TRUE(wait_for_asked(1));
+  ASSERT_TRUE(wait_for_asked(1, *stream));
   stop(*network_);
   EXPECT_EQ(read(*stream).outcome(), "shutdown");
   try {
@@ -221,7 +228,9 @@ TEST_P(Provider, AfterItsNetworkStoppedItIsShutDown) {
 
 TEST_P(Provider, AServerThatIsNotThereIsNamed) {
   serve({whole(says({"a"}))});
-  const std::string where = server_->authority();
+  const Endpoint endpoint = dialect().endpoint(*server_);
+  if (endpoint.local) GTEST_SKIP() << "the client starts it";
+  const std::string where = endpoint.address + ':' + std::to_string(endpoint.port);
   server_.reset();
   Request asked = chat();
   asked.limits.whole = 300ms;  // too soon for another attempt

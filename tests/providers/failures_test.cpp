@@ -1,4 +1,5 @@
 // What goes wrong at providers, what the caller is told of it, and what is sent again.
+#include <atomic>
 #include <utility>
 
 #include "provider_test.h"
@@ -30,7 +31,7 @@ TEST_P(Provider, AnErrorHasItsCategoryStatusAndMessage) {
       EXPECT_EQ(all.error->details().status, status);
       EXPECT_EQ(all.error->details().provider_message, "no luck today") << status;
       EXPECT_NE(all.what().find("no luck today"), std::string::npos) << all.what();
-      EXPECT_TRUE(all.what().starts_with(backend_->provider())) << all.what();
+      EXPECT_TRUE(all.what().starts_with(dialect().client(*server_).backend)) << all.what();
       EXPECT_EQ(all.reply.text, "");
     }
   }
@@ -46,9 +47,8 @@ TEST_P(Provider, APromptThatIsTooLongIsSaidToBe) {
 }
 
 TEST_P(Provider, AnErrorThatIsNoJsonIsQuoted) {
-  serve({Script::answer(502, "<html>Bad <b>Gateway</b></html>", kSoon),
-         Script::answer(502, "<html>Bad <b>Gateway</b></html>", kSoon),
-         Script::answer(502, "<html>Bad <b>Gateway</b></html>", kSoon), Script::answer(404, "")});
+  serve({Script::answer(502, "<html>Bad <b>Gateway</b></html>", {{"x-should-retry", "false"}}),
+         Script::answer(404, "")});
   const Read gateway = ask();
   EXPECT_EQ(gateway.outcome(), "server_error");
   EXPECT_NE(gateway.what().find("Bad <b>Gateway</b>"), std::string::npos) << gateway.what();
@@ -113,6 +113,10 @@ TEST_P(Provider, ABusyServerIsAskedAgain) {
     for (const bool stream : {false, true}) {
       serve({refused(status), stream ? streamed(says({"a"})) : whole(says({"a"}))});
       const Read all = ask(stream);
+      if (dialect().gaps().retries) {
+        EXPECT_EQ(all.error->details().status, status);
+        continue;
+      }
       EXPECT_EQ(all.what(), "") << status;
       EXPECT_EQ(all.reply.text, "a");
       ASSERT_EQ(all.notices.size(), 1U) << status;
@@ -127,11 +131,13 @@ TEST_P(Provider, ABusyServerIsAskedAgain) {
 
 TEST_P(Provider, ItIsAskedThreeTimesAtMost) {
   serve({refused(503)});
+  const std::size_t attempts = dialect().gaps().retries ? 1 : 3;
   const Read all = ask(true);
   EXPECT_EQ(all.outcome(), "server_error");
-  EXPECT_EQ(all.notices.size(), 2U);
-  EXPECT_EQ(asked(), 3U);
-  EXPECT_NE(all.what().find("(3 attempts)"), std::string::npos) << all.what();
+  EXPECT_EQ(all.notices.size(), attempts - 1);
+  EXPECT_EQ(asked(), attempts);
+  EXPECT_NE(all.what().find("(" + std::to_string(attempts) + " attempts)"), std::string::npos)
+      << all.what();
 }
 
 TEST_P(Provider, WhatWouldFailAgainIsNotSentAgain) {
@@ -191,14 +197,26 @@ Cut read_cut(ReplyStream& stream) {
   return cut;
 }
 
+// Where a stream is cut. A server that a client started itself is looked after when a connection
+// breaks before anything was said, which takes its time: there one such place must do.
+std::vector<std::size_t> places_to_cut(const Dialect& dialect, std::size_t first_piece,
+                                       std::size_t size) {
+  std::vector<std::size_t> places;
+  for (std::size_t at = dialect.gaps().retries ? first_piece - 1 : 0; at < size; ++at)
+    places.push_back(at);
+  return places;
+}
+
 TEST_P(Provider, AStreamThatIsLostAtAnyByteKeepsItsTextAndIsNoAnswer) {
-  const std::string body = joined(pieces(says({"first ", "second"})));
-  std::vector<Script> scripts = {begun().cut()};
-  for (std::size_t at = 1; at < body.size(); ++at)
-    scripts.push_back(begun().chunk(body.substr(0, at)).cut());
-  serve(std::move(scripts));
+  const std::vector<std::string> said = pieces(says({"first ", "second"}));
+  const std::string body = joined(said);
   std::size_t longest = 0;
-  for (std::size_t at = 0; at < body.size(); ++at) {
+  std::atomic<std::size_t> place{0};  // of the cut
+  serve([&](const ReceivedRequest&) {
+    return place == 0 ? begun().cut() : begun().chunk(body.substr(0, place)).cut();
+  });
+  for (const std::size_t at : places_to_cut(dialect(), said[0].size(), body.size())) {
+    place = at;
     const Cut cut = read_cut(*start(chat(true)));
     ASSERT_TRUE(std::string_view("first second").starts_with(cut.text)) << at;
     ASSERT_GE(cut.text.size(), longest) << at;
@@ -210,11 +228,14 @@ TEST_P(Provider, AStreamThatIsLostAtAnyByteKeepsItsTextAndIsNoAnswer) {
 }
 
 TEST_P(Provider, AStreamThatEndsWellBeforeItsEndIsNoAnswer) {
-  const std::string body = joined(pieces(says({"first ", "second"})));
-  std::vector<Script> scripts = {begun().end()};
-  for (std::size_t at = 1; at < body.size(); ++at) scripts.push_back(stream_of(body.substr(0, at)));
-  serve(std::move(scripts));
-  for (std::size_t at = 0; at < body.size(); ++at) {
+  const std::vector<std::string> said = pieces(says({"first ", "second"}));
+  const std::string body = joined(said);
+  std::atomic<std::size_t> place{0};  // of the end
+  serve([&](const ReceivedRequest&) {
+    return place == 0 ? begun().end() : stream_of(body.substr(0, place));
+  });
+  for (const std::size_t at : places_to_cut(dialect(), said[0].size(), body.size())) {
+    place = at;
     const Cut cut = read_cut(*start(chat(true)));
     ASSERT_TRUE(std::string_view("first second").starts_with(cut.text)) << at;
     const bool all_but_the_mark = cut.outcome == "ok" && cut.text == "first second";
@@ -228,11 +249,12 @@ TEST_P(Provider, APlainAnswerThatIsCutIsNoAnswer) {
   const std::string body = dialect().whole(Request::Kind::chat, says({"first second"}));
   const std::string head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: " +
                            std::to_string(body.size()) + "\r\n\r\n";
-  std::vector<Script> scripts;
-  for (std::size_t at = 0; at < body.size(); ++at)
-    scripts.push_back(Script::raw().bytes(head + body.substr(0, at)).cut());
-  serve(std::move(scripts));
-  for (std::size_t at = 0; at < body.size(); ++at) {
+  std::atomic<std::size_t> place{0};  // of the cut
+  serve([&](const ReceivedRequest&) {
+    return Script::raw().bytes(head + body.substr(0, place)).cut();
+  });
+  for (const std::size_t at : places_to_cut(dialect(), body.size(), body.size())) {
+    place = at;
     const Cut cut = read_cut(*start(chat()));
     ASSERT_EQ(cut.text, "") << at;
     ASSERT_FALSE(cut.has_usage) << at;
@@ -250,6 +272,7 @@ TEST_P(Provider, AnAnswerThatIsShortByABraceIsNoAnswer) {
 }
 
 TEST_P(Provider, AListOfModelsThatIsNoneIsAParseError) {
+  if (dialect().gaps().model_lists) GTEST_SKIP() << "the server is not asked for models";
   serve({Script::answer(200, "<html>")});
   try {
     backend_->models({});
@@ -260,6 +283,7 @@ TEST_P(Provider, AListOfModelsThatIsNoneIsAParseError) {
 }
 
 TEST_P(Provider, ARefusedListOfModelsIsAnError) {
+  if (dialect().gaps().model_lists) GTEST_SKIP() << "the server is not asked for models";
   serve({refused(403, "not for you")});
   try {
     backend_->models({});

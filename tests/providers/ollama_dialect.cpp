@@ -32,6 +32,7 @@ ModelOptions read_options(const json& body) {
   read_option(told, "frequency_penalty", options.frequency_penalty);
   read_option(told, "presence_penalty", options.presence_penalty);
   read_option(told, "num_predict", options.max_tokens);
+  read_option(told, "num_ctx", options.context_window);
   read_option(told, "seed", options.seed);
   read_option(told, "stop", options.stop);
   read_option(body, "logprobs", options.logprobs);
@@ -70,7 +71,6 @@ class Ollama final : public Dialect {
 
   Gaps gaps() const override {
     return {.batches = "Ollama takes one at a time",
-            .embeddings = "embeddings can't be asked for yet",
             .image_urls = "Ollama fetches no images",
             .audio = "Ollama takes no sound",
             .ids = true,

@@ -293,6 +293,25 @@ Request OpenAiProtocol::read(const ReceivedRequest& request) const {
   return read;
 }
 
+namespace {
+
+// Reached through a proxy, which is the server of the test.
+class OpenAiItself final : public OpenAiProtocol {
+ public:
+  std::string name() const override { return "openai_itself"; }
+  std::string title() const override { return "`openai`: its own service"; }
+  std::string provider() const override { return "openai"; }
+  BackendOptions client(const LoopbackServer& server) const override {
+    return {.backend = "openai", .base_url = "http://api.openai.com/v1", .proxy = server.url()};
+  }
+  Endpoint endpoint(const LoopbackServer&) const override {
+    return {.address = "api.openai.com", .port = 80};
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<const Dialect> openai_itself_dialect() { return std::make_shared<OpenAiItself>(); }
 std::shared_ptr<const Dialect> openai_dialect() { return std::make_shared<OpenAiProtocol>(); }
 
 }  // namespace mellea::providers

@@ -69,22 +69,18 @@ void Provider::serve(std::vector<Script> scripts) {
 void Provider::serve(std::function<Script(const ReceivedRequest&)> script) {
   backend_.reset();
   server_.reset();
-  {
-    const std::lock_guard lock(mutex_);
-    asked_.clear();
-    places_.clear();
-    seen_ = 0;
-  }
-  server_.emplace([this, script = std::move(script)](const ReceivedRequest& request) {
-    std::optional<Script> aside = dialect().aside(request);
+  asked_ = std::make_shared<Asked>();
+  server_.emplace([dialect = GetParam(), asked = asked_,
+                   script = std::move(script)](const ReceivedRequest& request) {
+    std::optional<Script> aside = dialect->aside(request);
     {
-      const std::lock_guard lock(mutex_);
-      const std::size_t place = seen_++;
+      const std::lock_guard lock(asked->mutex);
+      const std::size_t place = asked->seen++;
       if (aside) return std::move(*aside);
-      asked_.push_back(request);
-      places_.push_back(place);
+      asked->requests.push_back(request);
+      asked->places.push_back(place);
     }
-    changed_.notify_all();
+    asked->changed.notify_all();
     return script(request);
   });
   connect();
@@ -92,7 +88,7 @@ void Provider::serve(std::function<Script(const ReceivedRequest&)> script) {
 
 void Provider::connect(BackendOptions changes) {
   BackendOptions options = dialect().client(*server_);
-  options.model = std::move(changes.model);
+  if (!changes.model.empty()) options.model = std::move(changes.model);
   options.api_key = kKey;
   options.headers = std::move(changes.headers);
   backend_ = make_backend(options, network_);
@@ -172,7 +168,7 @@ void Provider::expect_refusal(Request request, std::string_view words) {
     EXPECT_EQ(error.code(), Errc::invalid_request);
     const std::string_view what = error.what();
     EXPECT_NE(what.find(words), what.npos) << what;
-    EXPECT_TRUE(what.starts_with(backend_->provider())) << what;
+    EXPECT_TRUE(what.starts_with(dialect().client(*server_).backend)) << what;
   }
   EXPECT_EQ(asked(), 0U);
 }
@@ -205,25 +201,38 @@ bool Provider::read_to_retry(ReplyStream& stream) {
 }
 
 std::size_t Provider::asked() const {
-  const std::lock_guard lock(mutex_);
-  return asked_.size();
+  const std::lock_guard lock(asked_->mutex);
+  return asked_->requests.size();
 }
 
 ReceivedRequest Provider::received(std::size_t index) const {
-  const std::lock_guard lock(mutex_);
-  return asked_.at(index);
+  const std::lock_guard lock(asked_->mutex);
+  return asked_->requests.at(index);
 }
 
-bool Provider::wait_for_asked(std::size_t count) const {
-  std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return asked_.size() >= count; });
+bool Provider::wait_for_asked(std::size_t count, ReplyStream& stream) const {
+  const auto limit = Instant::clock::now() + std::chrono::seconds(10);
+  const auto is_asked = [&] { return asked_->requests.size() >= count; };
+  for (;;) {
+    const auto woken = std::make_shared<bool>(false);  // guarded by the mutex of `asked`
+    const bool waits = stream.when_ready([asked = asked_, woken] {
+      const std::lock_guard lock(asked->mutex);
+      *woken = true;
+      asked->changed.notify_all();
+    });
+    std::unique_lock lock(asked_->mutex);
+    if (!waits) return asked_->changed.wait_until(lock, limit, is_asked);
+    if (!asked_->changed.wait_until(lock, limit, [&] { return is_asked() || *woken; }))
+      return false;
+    if (is_asked()) return true;
+  }
 }
 
 bool Provider::wait_for_close(std::size_t index) const {
   std::size_t place = 0;
   {
-    const std::lock_guard lock(mutex_);
-    place = places_.at(index);
+    const std::lock_guard lock(asked_->mutex);
+    place = asked_->places.at(index);
   }
   return server_->wait_for_close(place).has_value();
 }

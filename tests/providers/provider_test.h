@@ -82,7 +82,9 @@ class Provider : public testing::TestWithParam<std::shared_ptr<const Dialect>> {
   std::size_t asked() const;
   ReceivedRequest received(std::size_t index = 0) const;
   Request sent(std::size_t index = 0) const { return dialect().read(received(index)); }
-  bool wait_for_asked(std::size_t count) const;
+  // Keeps `stream` going meanwhile, as a reader does: what must come before a request (a token, a
+  // server that starts) is awaited by whoever reads. False if it takes too long.
+  bool wait_for_asked(std::size_t count, ReplyStream& stream) const;
   bool wait_for_close(std::size_t index) const;
 
   const std::shared_ptr<Network> network_ = make_network();
@@ -90,11 +92,15 @@ class Provider : public testing::TestWithParam<std::shared_ptr<const Dialect>> {
   std::shared_ptr<Backend> backend_;
 
  private:
-  mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
-  std::vector<ReceivedRequest> asked_;  // guarded by mutex_
-  std::vector<std::size_t> places_;     // of these among all requests; guarded by mutex_
-  std::size_t seen_ = 0;                // requests of any kind; guarded by mutex_
+  // What was asked for; the threads of the server and of the network come to it too.
+  struct Asked {
+    std::mutex mutex{};
+    std::condition_variable changed{};
+    std::vector<ReceivedRequest> requests{};  // guarded by mutex, as all below
+    std::vector<std::size_t> places{};        // of these among requests of any kind
+    std::size_t seen = 0;                     // of any kind
+  };
+  std::shared_ptr<Asked> asked_ = std::make_shared<Asked>();
 };
 
 }  // namespace mellea::providers

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# try_server.sh TEST PROGRAM FILTER: the tests against the server that the environment names, and
+# then `mellea doctor` and `mellea chat`.
+set -euo pipefail
+test=$1 program=$2
+"$test" --gtest_filter="$3"
+"$program" doctor --backend "$MELLEA_BACKEND"
+say() {
+  "$program" chat --backend "$MELLEA_BACKEND" --model "$MELLEA_MODEL" \
+    --option temperature=0 --option max_tokens=40 "$@" hi | tee /dev/stderr | grep -q 'Hello from a tiny local model'
+}
+say
+say --no-stream
