@@ -178,25 +178,26 @@ constexpr auto kContextCodes = std::to_array<std::string_view>(
     {"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"});
 // In lower case, as all sentences here.
 constexpr auto kContextSentences = std::to_array<std::string_view>({
-    "maximum context length",              // OpenAI, vLLM, DeepSeek, OpenRouter
-    "context length is only",              // vLLM since 0.16
-    "maximum model length",                // vLLM
-    "exceeds the available context size",  // llama-server
-    "too large to process",                // llama-server, of embeddings
-    "exceed context window",               // llama-cpp-python
-    "exceeded max context length",         // Ollama
-    "exceeds the context length",          // Ollama, of embeddings
-    "greater than the context length",     // LM Studio
-    "when context the overflows",          // LM Studio
-    "cannot truncate prompt with n_keep",  // LM Studio
-    "context size has been exceeded",      // LM Studio
-    "`max_new_tokens` must be <=",         // TGI
-    "`inputs` must have less than",        // TGI
-    "prompt is too long",                  // Anthropic
-    "exceed context limit",                // Anthropic
-    "maximum number of tokens allowed",    // Gemini
-    "contextwindowexceedederror",          // LiteLLM
-    "context window exceeded",             // LiteLLM
+    "maximum context length",                // OpenAI, vLLM, DeepSeek, OpenRouter
+    "context length is only",                // vLLM since 0.16
+    "maximum model length",                  // vLLM
+    "exceeds the available context size",    // llama-server
+    "too large to process",                  // llama-server, of embeddings
+    "exceed context window",                 // llama-cpp-python
+    "exceeded max context length",           // Ollama
+    "exceeds the context length",            // Ollama, of embeddings
+    "greater than the context length",       // LM Studio
+    "when context the overflows",            // LM Studio
+    "cannot truncate prompt with n_keep",    // LM Studio
+    "context size has been exceeded",        // LM Studio
+    "cannot exceed the total tokens limit",  // watsonx
+    "`max_new_tokens` must be <=",           // TGI
+    "`inputs` must have less than",          // TGI
+    "prompt is too long",                    // Anthropic
+    "exceed context limit",                  // Anthropic
+    "maximum number of tokens allowed",      // Gemini
+    "contextwindowexceedederror",            // LiteLLM
+    "context window exceeded",               // LiteLLM
 });
 constexpr auto kContentCodes = std::to_array<std::string_view>(
     {"content_policy_violation", "content_filter", "ResponsibleAIPolicyViolation",
