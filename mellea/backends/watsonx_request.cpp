@@ -31,6 +31,7 @@ struct Unknown {
   std::string_view why{};
 };
 constexpr auto kUnknownToChats = std::to_array<Unknown>({
+    {"context_window", "the service has decided"},
     {"top_k", "watsonx's chats do not know it"},
     {"min_p", "watsonx does not know it"},
     {"parallel_tool_calls", "the model decides"},
@@ -38,6 +39,7 @@ constexpr auto kUnknownToChats = std::to_array<Unknown>({
     {"service_tier", "watsonx has none"},
 });
 constexpr auto kUnknownToCompletions = std::to_array<Unknown>({
+    {"context_window", "the service has decided"},
     {"min_p", "watsonx does not know it"},
     {"frequency_penalty", "watsonx's completions know repetition_penalty"},
     {"presence_penalty", "watsonx's completions know repetition_penalty"},
