@@ -105,6 +105,11 @@ bool RunningCall::cut_off(CancelReason reason) noexcept {
   return cancellation_->request(reason) && cut;  // which cancels what it waits for
 }
 
+void RunningCall::runs(const std::shared_ptr<StreamState>& stream) {
+  std::lock_guard lock(mutex_);
+  stream_ = stream;
+}
+
 void RunningCall::leave_behind() noexcept {
   for (const auto& generation : generations()) generation->leave_behind();
   std::shared_ptr<StreamState> stream;
