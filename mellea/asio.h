@@ -98,7 +98,7 @@ class Pending {
   asio::executor_work_guard<asio::associated_executor_t<Handler>> work_;
 };
 
-inline Result no_result() { return Result(std::make_shared<const Reply>(), Scope(), Times{}); }
+inline Result no_result() { return Result({.reply = std::make_shared<const Reply>()}); }
 
 // What async_chat and async_instruct do once there is a handler.
 template <class Start>

@@ -11,8 +11,9 @@ using namespace std::chrono_literals;
 
 std::string json_of_reply(Reply reply, TraceRef trace = {}) {
   Times times{.started = Instant(1s), .first_chunk = Instant(1031ms), .ended = Instant(1182ms)};
-  return json_of(Result(std::make_shared<const Reply>(std::move(reply)),
-                        Scope::root(Kind::generation).traced(trace), times),
+  return json_of(Result({.reply = std::make_shared<const Reply>(std::move(reply)),
+                         .scope = Scope::root(Kind::generation).traced(trace),
+                         .times = times}),
                  "asked-for");
 }
 

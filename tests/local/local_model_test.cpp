@@ -59,11 +59,11 @@ TEST_F(LocalModelTest, StopsAtTheMostTokensAndAtAStopText) {
 TEST_F(LocalModelTest, CallsAToolAndReadsItsResult) {
   Session session = start();
   CallOptions options{
-      .tools = {
-          {.name = "get_weather",
-           .description = "Weather in a city",
-           .parameters = Json::parse(
-               R"({"type":"object","properties":{"city":{"type":"string"}},"required":["city"]})")}}};
+      .tools = {ToolSpec{
+          .name = "get_weather",
+          .description = "Weather in a city",
+          .parameters = Json::parse(
+              R"({"type":"object","properties":{"city":{"type":"string"}},"required":["city"]})")}}};
   for (const bool stream : {false, true}) {
     options.stream = stream;
     const Result asked = session.chat("What is the weather in Paris?", options);
