@@ -216,9 +216,9 @@ TEST(Program, PullsAModelThatOllamaLacks) {
     if (request.path == "/api/chat")
       return Script::answer(200, R"({"message":{"content":"Hi"},"done":true})");
     std::string lines = "{\"status\":\"pulling manifest\"}\n";
-    for (int done = 0; done <= 2'000; done += 50)
+    for (std::int64_t done = 0; done <= 2'000'000'000; done += 50'000'000)
       lines += R"({"status":"pulling aa","digest":"sha256:aa","total":2000000000,"completed":)" +
-               std::to_string(done) + "000000}\n";
+               std::to_string(done) + "}\n";
     const bool is_there = request.body.find("nobody") == std::string::npos;
     return Script::stream()
         .chunk(is_there ? lines + "{\"status\":\"success\"}\n"
