@@ -4,6 +4,7 @@
 #
 #   run_local_llm.sh DIR PORT MODEL.gguf [FLAG...]     downloads 14 MB into DIR the first time
 #   run_local_llm.sh DIR                               only makes DIR/llama-server, a program to be run
+#   run_local_llm.sh DIR --library                     also gets libllama's headers, into DIR/root/usr/include
 #
 # Exits 77 where the packages can't be had.
 set -euo pipefail
@@ -12,6 +13,8 @@ apt=$dir/apt; root=$dir/root
 
 unavailable() { echo "llama-server can't be had here: $1" >&2; exit 77; }
 
+# fetch PATTERN PACKAGE: downloads and unpacks the package and what it needs, of that only what
+# matches the extended regular expression.
 fetch() {
   local sources=/etc/apt/sources.list.d/debian.sources
   [ -r "$sources" ] && command -v apt-get > /dev/null || unavailable "no Debian package sources"
@@ -28,9 +31,9 @@ fetch() {
   export APT_CONFIG=$apt/apt.conf
   apt-get update -qq || unavailable "no package lists of sid"
   local packages
-  packages=$(apt-get install -s --no-install-recommends llama.cpp-tools | awk '/^Inst/{print $2}' |
+  packages=$(apt-get install -s --no-install-recommends "$2" | awk '/^Inst/{print $2}' | grep -E "$1" |
     grep -vE '^(wget|debconf|libgnutls|libp11|libgmp|libnettle|libhogweed|libidn2|libtasn1|libunistring|libffi|libpcre2|libpsl|libuuid|openssl-provider)') ||
-    unavailable "sid has no llama.cpp-tools"
+    unavailable "sid has no $2"
   # shellcheck disable=SC2086
   (cd "$dir/debs" && apt-get download -qq $packages) || unavailable "a package does not download"
   local deb
@@ -38,7 +41,11 @@ fetch() {
   unset APT_CONFIG
 }
 
-[ -x "$root/usr/bin/llama-server" ] || fetch >&2
+[ -x "$root/usr/bin/llama-server" ] || fetch . llama.cpp-tools >&2
+if [ "${2:-}" = --library ]; then
+  [ -e "$root/usr/include/llama.h" ] || fetch '^lib(llama|ggml)-dev$' libllama-dev >&2
+  exit 0
+fi
 lib=$root/usr/lib/x86_64-linux-gnu
 [ -x "$lib/ld-linux-x86-64.so.2" ] || unavailable "it is unpacked for another machine"
 cat > "$dir/llama-server.new" << END

@@ -35,7 +35,7 @@ std::string literal(std::string_view text) {
 
 // JSON as any model writes it.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kRules = {{
-    {"ws", R"([ \t\n]{0,20})"},
+    {"ws", R"((" " | "\n" [ \t]{0,19})?)"},
     {"char", R"([^"\\\x7F\x00-\x1F] | "\\" (["\\/bfnrt] | "u" hex{4}))"},
     {"hex", "[0-9a-fA-F]"},
     {"digits", "[0-9]{1,16}"},

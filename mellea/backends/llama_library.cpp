@@ -9,6 +9,7 @@
 #include <limits>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "mellea/core/error.h"
@@ -66,6 +67,13 @@ void begin_once() {
     ggml_backend_load_all();
     llama_backend_init();
   });
+}
+
+// About as many as the machine has without counting twice those that share their units; threads
+// beyond that wait for each other.
+int cores() {
+  const unsigned threads = std::max(1U, std::thread::hardware_concurrency());
+  return static_cast<int>(threads > 4 ? threads / 2 : threads);
 }
 
 // Newer versions want the size of the vocabulary first.
@@ -183,7 +191,7 @@ class LibraryModel final : public LlamaModel {
     const auto known = static_cast<std::int64_t>(llama_model_n_ctx_train(model_.get()));
     const std::int64_t size = options_.context > 0 ? std::min(options_.context, known) : known;
     params.n_ctx = static_cast<std::uint32_t>(std::max<std::int64_t>(size, 0));
-    if (options_.threads > 0) params.n_threads = params.n_threads_batch = options_.threads;
+    params.n_threads = params.n_threads_batch = options_.threads > 0 ? options_.threads : cores();
     params.no_perf = true;
     if (embeddings) {
       params.embeddings = true;

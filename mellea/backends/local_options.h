@@ -17,7 +17,7 @@ struct LocalOptions {
   std::string server{};             // the program llama-server, its path; empty: there is none
   std::string hub_cache{};          // the folder with models--ORG--REPO; empty: there is none
   std::int64_t context = 8192;      // tokens, at most as many as the model knows; 0: as many
-  int threads = 0;                  // 0: as many as llama.cpp thinks right
+  int threads = 0;                  // 0: about as many as there are cores
   std::optional<int> gpu_layers{};  // not set: as many as llama.cpp thinks right
   std::vector<std::string> server_arguments{};     // of llama-server, after ours
   std::chrono::milliseconds start_limit{600'000};  // until the model is ready

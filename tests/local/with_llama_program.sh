@@ -8,4 +8,4 @@ command -v python3 > /dev/null || { echo "skipped: no python3 to make the model 
 mkdir -p "$dir"
 "$tools/run_local_llm.sh" "$dir" || { echo "skipped: see above"; exit 77; }
 python3 "$tools/tiny_gguf.py" "$dir/agent.gguf" agent
-LLAMA_ARG_THREADS=1 MELLEA_LLAMA_SERVER="$dir/llama-server" MELLEA_MODEL="$dir/agent.gguf" exec "$@"
+MELLEA_LLAMA_SERVER="$dir/llama-server" MELLEA_MODEL="$dir/agent.gguf" exec "$@"
