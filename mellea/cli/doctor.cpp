@@ -29,10 +29,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kPatience{2'000};
 constexpr std::chrono::milliseconds kRemotePatience{10'000};  // with a host that was asked for
-constexpr const char* kLiteLlmUrl = "http://127.0.0.1:4000";
-constexpr std::string_view kHuggingFaceUrl = "https://router.huggingface.co/v1";
-constexpr std::string_view kOpenAiUrl = "https://api.openai.com/v1";
-
 // One line of the table.
 struct Row {
   std::string name{};
@@ -42,8 +38,78 @@ struct Row {
   std::vector<std::string> models{};
 };
 
+// What is done about a provider that nothing configures and nobody has named.
+enum class Unasked {
+  hidden,
+  told,   // what is missing
+  tried,  // it needs nothing, but may not be there
+};
+
+// How a provider is asked which models it has. A new one is a line of providers().
+struct Provider {
+  std::string name{};
+  std::vector<const char*> variables{};  // that configure it
+  Unasked unasked = Unasked::hidden;
+  // The URL that is asked whether a server is there; null: what runs its models is on this machine.
+  std::string (*server)(const BackendOptions&) = nullptr;
+  // What must be set before it can be asked, empty if nothing; null: never anything.
+  std::string (*missing)(const BackendOptions&) = nullptr;
+};
+
+// The base URL, or `its_own`.
+template <const char* its_own>
+std::string server_or(const BackendOptions& options) {
+  return options.base_url.empty() ? its_own : options.base_url;
+}
+constexpr char kHuggingFaceUrl[] = "https://router.huggingface.co/v1";
+constexpr char kLiteLlmUrl[] = "http://127.0.0.1:4000";
+constexpr char kOpenAiUrl[] = "https://api.openai.com/v1";
+
+std::string missing_of_openai(const BackendOptions& options) {
+  const bool has_any = !options.base_url.empty() || !options.api_key.empty();
+  return has_any ? "" : "OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own";
+}
+
+std::string missing_of_watsonx(const BackendOptions& options) {
+  std::string list;
+  const auto demand = [&list](const char* name, bool is_there) {
+    if (!is_there) list.append(list.empty() ? "" : ", ").append(name);
+  };
+  demand("WATSONX_API_KEY", !options.api_key.empty() || !options.headers.empty());
+  demand("WATSONX_URL", !options.base_url.empty());
+  demand("WATSONX_PROJECT_ID", !options.watsonx.project.empty() || !options.watsonx.space.empty());
+  return list;
+}
+
+std::vector<Provider> providers() {
+  return {
+      {.name = "ollama",
+       .variables = {"OLLAMA_HOST", "OLLAMA_API_KEY"},
+       .unasked = Unasked::tried,
+       .server = [](const BackendOptions& options) { return ollama_url(options.base_url); }},
+      {.name = "openai",
+       .variables = {"OPENAI_BASE_URL", "OPENAI_API_KEY"},
+       .unasked = Unasked::told,
+       .server = server_or<kOpenAiUrl>,
+       .missing = missing_of_openai},
+      {.name = "litellm",
+       .variables = {"LITELLM_BASE_URL", "LITELLM_API_KEY"},
+       .server = server_or<kLiteLlmUrl>},
+      {.name = "huggingface",
+       .variables = {"HF_INFERENCE_ENDPOINT", "HF_TOKEN"},
+       .server = server_or<kHuggingFaceUrl>},
+      {.name = "local", .variables = {"MELLEA_LLAMA_SERVER"}},
+      {.name = "watsonx",
+       .variables = {"WATSONX_URL", "WATSONX_API_KEY", "WATSONX_APIKEY", "WATSONX_TOKEN",
+                     "WATSONX_ZENAPIKEY"},
+       .unasked = Unasked::told,
+       .server = [](const BackendOptions& options) { return watsonx_url(options.base_url); },
+       .missing = missing_of_watsonx},
+  };
+}
+
 // Those of the variables that are set.
-std::string set_ones(const Environment& environment, std::initializer_list<const char*> names) {
+std::string set_ones(const Environment& environment, const std::vector<const char*>& names) {
   std::string list;
   for (const char* name : names)
     if (!value_of(environment, name).empty()) list.append(list.empty() ? "" : ", ").append(name);
@@ -54,160 +120,73 @@ std::string answered(const std::string& where, std::chrono::nanoseconds took) {
   return where + "  " + std::to_string(milliseconds(took)) + " ms";
 }
 
-void ask(Row& row, const BackendOptions& options, const std::string& url,
-         const std::shared_ptr<Network>& network) {
-  try {
-    const std::shared_ptr<Backend> backend = make_backend(options, network);
-    const Endpoint endpoint = backend->endpoint();
-    const auto patience =
-        endpoint.local || is_this_machine(endpoint.address) ? kPatience : kRemotePatience;
-    row.found = endpoint.local
-                    ? "in this process"
-                    : answered(parse_url(url).authority(),
-                               probe(*network, {.method = "GET", .url = url}, patience).took);
-    row.models = models_within(*backend, patience);
-    row.works = true;
-  } catch (const Error& error) {
-    row.works = false;
-    row.found = error.what();
-  }
-}
-
-// Asks those on this machine, and the one that is `named`.
-void ask_if_near(Row& row, const BackendOptions& options, const std::string& url, bool named,
-                 const std::shared_ptr<Network>& network) {
-  try {
-    if (named || is_this_machine(parse_url(url).host))
-      ask(row, options, url, network);
-    else
-      row.found = "not asked (--backend " + row.name + " asks)";
-  } catch (const Error& error) {  // no URL
-    row.works = false;
-    row.found = error.what();
-  }
-}
-
-Row ollama_row(const Environment& environment, bool named,
-               const std::shared_ptr<Network>& network) {
-  Row row{
-      .name = "ollama",
-      .configured_by = set_ones(environment, {"MELLEA_BASE_URL", "OLLAMA_HOST", "OLLAMA_API_KEY"})};
-  if (row.configured_by.empty() && value_of(environment, "MELLEA_BACKEND") == "ollama")
-    row.configured_by = "MELLEA_BACKEND";
-  const bool configured = named || !row.configured_by.empty();
-  if (row.configured_by.empty()) row.configured_by = named ? "--backend" : "default";
-  const BackendOptions options = configured_model({.backend = "ollama"}, environment);
-  const std::string url = ollama_url(options.base_url);
-  ask_if_near(row, options, url, named, network);
-  if (!configured && row.works == false) {  // then nothing that was wanted is missing
-    row.works.reset();
-    row.found = "none at " + parse_url(url).authority() + " (ollama serve)";
-  }
-  return row;
-}
-
-Row openai_row(const Environment& environment, bool named,
-               const std::shared_ptr<Network>& network) {
-  Row row{.name = "openai",
-          .configured_by =
-              set_ones(environment, {"MELLEA_BASE_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY"})};
-  const BackendOptions options = configured_model({.backend = "openai"}, environment);
-  const std::string url = options.base_url.empty() ? std::string(kOpenAiUrl) : options.base_url;
-  if (row.configured_by.empty() && !named)
-    row.found = "set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own";
-  else
-    ask_if_near(row, options, url, named, network);
-  return row;
-}
-
-// Nothing where nobody has asked for it.
-std::optional<Row> litellm_row(const Environment& environment, bool named,
-                               const std::shared_ptr<Network>& network) {
-  Row row{.name = "litellm",
-          .configured_by =
-              set_ones(environment, {"MELLEA_BASE_URL", "LITELLM_BASE_URL", "LITELLM_API_KEY"})};
-  if (row.configured_by.empty() && !named) return {};
-  if (row.configured_by.empty()) row.configured_by = "--backend";
-  const BackendOptions options = configured_model({.backend = "litellm"}, environment);
-  ask_if_near(row, options, options.base_url.empty() ? kLiteLlmUrl : options.base_url, named,
-              network);
-  return row;
-}
-
-// Nothing where nobody has asked for it.
-std::optional<Row> huggingface_row(const Environment& environment, bool named,
-                                   const std::shared_ptr<Network>& network) {
-  Row row{.name = "huggingface",
-          .configured_by =
-              set_ones(environment, {"MELLEA_BASE_URL", "HF_INFERENCE_ENDPOINT", "HF_TOKEN"})};
-  if (row.configured_by.empty() && !named) return {};
-  if (row.configured_by.empty()) row.configured_by = "--backend";
-  const BackendOptions options = configured_model({.backend = "huggingface"}, environment);
-  ask_if_near(row, options,
-              options.base_url.empty() ? std::string(kHuggingFaceUrl) : options.base_url, named,
-              network);
-  return row;
-}
-
-// The variables without which no call can be made.
-std::string missing_of(const BackendOptions& watsonx) {
-  std::string list;
-  const auto demand = [&list](const char* name, bool is_there) {
-    if (!is_there) list.append(list.empty() ? "" : ", ").append(name);
-  };
-  demand("WATSONX_API_KEY", !watsonx.api_key.empty() || !watsonx.headers.empty());
-  demand("WATSONX_URL", !watsonx.base_url.empty());
-  demand("WATSONX_PROJECT_ID", !watsonx.watsonx.project.empty() || !watsonx.watsonx.space.empty());
-  return list;
-}
-
-Row watsonx_row(const Environment& environment, bool named,
+// Asks a server on this machine, or one that is `named`. Throws Error.
+void ask_server(Row& row, const BackendOptions& options, const std::string& url, bool named,
                 const std::shared_ptr<Network>& network) {
-  Row row{.name = "watsonx",
-          .configured_by =
-              set_ones(environment, {"MELLEA_BASE_URL", "WATSONX_URL", "WATSONX_API_KEY",
-                                     "WATSONX_APIKEY", "WATSONX_TOKEN", "WATSONX_ZENAPIKEY"})};
-  const BackendOptions options = configured_model({.backend = "watsonx"}, environment);
-  if (const std::string missing = missing_of(options); !missing.empty()) {
-    if (named) row.works = false;
-    row.found = "set " + missing;
-    return row;
+  const Url where = parse_url(url);
+  const bool near = is_this_machine(where.host);
+  if (!near && !named) {
+    row.found = "not asked (--backend " + row.name + " asks)";
+    return;
   }
-  try {
-    ask_if_near(row, options, watsonx_url(options.base_url), named, network);
-  } catch (const Error& error) {  // no region
-    row.works = false;
-    row.found = error.what();
-  }
-  return row;
+  const auto patience = near ? kPatience : kRemotePatience;
+  const std::shared_ptr<Backend> backend = make_backend(options, network);
+  const auto took = probe(*network, {.method = "GET", .url = url}, patience).took;
+  row.models = models_within(*backend, patience);
+  row.found = answered(where.authority(), took);
+  row.works = true;
 }
 
-// The program that runs models on this machine, or the way to have one.
+// What runs models on this machine.
 std::string runner(const LocalOptions& local) {
   if (local.run != LocalOptions::Run::server && !libllama().empty())
     return "in this process, libllama " + std::string(libllama());
   return one_line(local.server, 60);
 }
 
-// Nothing where there is neither a program nor a model for it, and nobody has asked.
-std::optional<Row> local_row(const Environment& environment, bool named,
-                             const std::shared_ptr<Network>& network) {
-  Row row{.name = "local", .configured_by = set_ones(environment, {"MELLEA_LLAMA_SERVER"})};
-  const bool configured =
-      named || !row.configured_by.empty() || value_of(environment, "MELLEA_BACKEND") == "local";
-  BackendOptions options = configured_model({.backend = "local"}, environment);
-  options.base_url.clear();
+// Looks for what runs models on this machine, and for models. Throws Error.
+void look_here(Row& row, BackendOptions options, const std::shared_ptr<Network>& network) {
   if (!names_gguf_file(options.model)) options.model.clear();  // of another backend, maybe
-  if (!configured && options.local->server.empty()) return {};
+  row.models = make_backend(options, network)->models({});
+  row.found = runner(*options.local);
+  row.works = ::access(options.local->server.c_str(), X_OK) == 0 || !libllama().empty();
+  if (!*row.works) row.found += " is no program that can be started";
+}
+
+// Nothing where nobody wants to know.
+std::optional<Row> row_of(const Provider& provider, bool named, const Environment& environment,
+                          const std::shared_ptr<Network>& network) {
+  Row row{.name = provider.name, .configured_by = set_ones(environment, provider.variables)};
+  const BackendOptions options = configured_model({.backend = provider.name}, environment);
+  if (provider.server && !value_of(environment, "MELLEA_BASE_URL").empty())
+    row.configured_by.insert(0,
+                             row.configured_by.empty() ? "MELLEA_BASE_URL" : "MELLEA_BASE_URL, ");
+  if (row.configured_by.empty() && value_of(environment, "MELLEA_BACKEND") == provider.name)
+    row.configured_by = "MELLEA_BACKEND";
+  const bool wanted = named || !row.configured_by.empty();
+  const bool is_here = !provider.server && !options.local->server.empty();
+  if (!wanted && !is_here && provider.unasked == Unasked::hidden) return {};
+
+  const std::string missing = provider.missing ? provider.missing(options) : "";
+  if (!missing.empty()) {
+    if (named) row.works = false;
+    row.found = "set " + missing;
+    return row;
+  }
   if (row.configured_by.empty()) row.configured_by = named ? "--backend" : "default";
   try {
-    row.models = make_backend(options, network)->models({});
-    row.found = runner(*options.local);
-    row.works = ::access(options.local->server.c_str(), X_OK) == 0 || !libllama().empty();
-    if (!*row.works) row.found += " is no program that can be started";
+    if (provider.server)
+      ask_server(row, options, provider.server(options), named, network);
+    else
+      look_here(row, options, network);
   } catch (const Error& error) {
     row.works = false;
     row.found = error.what();
+  }
+  if (!wanted && row.works == false) {  // then nothing that was wanted is missing
+    row.works.reset();
+    row.found = "none at " + parse_url(provider.server(options)).authority() + " (" +
+                provider.name + " serve)";
   }
   return row;
 }
@@ -225,29 +204,25 @@ Environment environment_of(const std::string& backend, const std::string& named,
 
 std::vector<Row> backend_rows(const std::string& named, const Environment& environment) {
   const std::shared_ptr<Network> network = make_network();
-  std::vector<Row> rows{
-      ollama_row(environment_of("ollama", named, environment), named == "ollama", network),
-      openai_row(environment_of("openai", named, environment), named == "openai", network)};
-  if (std::optional<Row> litellm =
-          litellm_row(environment_of("litellm", named, environment), named == "litellm", network))
-    rows.push_back(std::move(*litellm));
-  if (std::optional<Row> huggingface = huggingface_row(
-          environment_of("huggingface", named, environment), named == "huggingface", network))
-    rows.push_back(std::move(*huggingface));
-  if (std::optional<Row> local = local_row(environment, named == "local", network))
-    rows.push_back(std::move(*local));
-  rows.push_back(
-      watsonx_row(environment_of("watsonx", named, environment), named == "watsonx", network));
-  for (const std::string_view known :
-       {"", "ollama", "openai", "litellm", "huggingface", "local", "watsonx"})
-    if (named == known) return rows;
-  try {
-    static_cast<void>(make_backend({.backend = named}, network));
+  std::vector<Row> rows;
+  bool is_known = named.empty();
+  for (const Provider& provider : providers()) {
+    const bool is_named = provider.name == named;
+    is_known = is_known || is_named;
+    if (auto row =
+            row_of(provider, is_named, environment_of(provider.name, named, environment), network))
+      rows.push_back(std::move(*row));
+  }
+  if (is_known) return rows;
+  try {  // one that is in this process, or none at all
+    rows.push_back({.name = named,
+                    .configured_by = "--backend",
+                    .works = true,
+                    .found = "in this process",
+                    .models = make_backend({.backend = named}, network)->models({})});
   } catch (const Error& error) {
     throw UsageError(error.what());
   }
-  ask(rows.emplace_back(Row{.name = named, .configured_by = "--backend"}), {.backend = named}, "",
-      network);
   return rows;
 }
 

@@ -105,7 +105,7 @@ TEST_P(Provider, AStreamMayOutliveItsBackend) {
 TEST_P(Provider, SilenceEndsTheStreamWhereItIsLimited) {
   serve({begun().chunk(up_to("\"a\"", says({"a"}))).hang()});
   Request asked = chat(true);
-  asked.limits.silence = 30ms;
+  asked.limits.silence = 150ms;
   const Read all = ask(asked);
   EXPECT_EQ(all.outcome(), "timeout");
   EXPECT_EQ(all.reply.text, "a");
