@@ -37,6 +37,8 @@ struct Gaps {
   bool model_lists = false;    // the client knows its model without asking
   bool headers = false;        // those of the backend are not sent
   bool retries = false;        // what it refuses is not asked for again
+  bool thinking = false;       // is not sent back with the calls that it led to
+  bool tokens = false;         // a request waits for one, which another server gives
 };
 
 // An error answer.

@@ -307,6 +307,7 @@ class OpenAiItself final : public OpenAiProtocol {
   Endpoint endpoint(const LoopbackServer&) const override {
     return {.address = "api.openai.com", .port = 80};
   }
+  Gaps gaps() const override { return {.thinking = true}; }
 };
 
 }  // namespace
