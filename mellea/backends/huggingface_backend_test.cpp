@@ -189,7 +189,7 @@ TEST_F(HuggingFaceBackend, ATokenIsDemandedByTheRouterAndNobodyElse) {
 TEST_F(HuggingFaceBackend, AFileIsNoServer) {
   for (const char* model : {"m.gguf", "/models/m", "./m", "~/m", "org/m:q4.gguf"}) {
     try {
-      make_backend({.backend = "huggingface", .model = model, .api_key = "hf_x"}, network_);
+      make_huggingface_backend({.model = model, .api_key = "hf_x"}, network_);
       ADD_FAILURE() << model;
     } catch (const Error& error) {
       EXPECT_EQ(error.what(), "huggingface: the model " + std::string(model) +

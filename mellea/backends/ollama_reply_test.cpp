@@ -243,7 +243,7 @@ TEST_F(OllamaEmbeddings, AreInTheOrderOfTheirPrompts) {
                             2)),
             "0: info  e   {\"load_duration\":1,\"total_duration\":30}\n"
             "0: embedding 1.000000 0.250000\n1: embedding 0.500000 -2.000000\n"
-            "0: usage 4 - - - - -\nok ");
+            "-1: usage 4 - - - - -\nok ");
   EXPECT_EQ(describe(decode(R"({"embedding":[1]})", 1)), "0: embedding 1.000000\nok ");
 }
 

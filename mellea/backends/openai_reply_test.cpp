@@ -502,7 +502,7 @@ TEST_F(OpenAiEmbeddings, StandAtTheIndexOfTheirPrompt) {
                             R"("usage":{"prompt_tokens":4,"total_tokens":4}})",
                             2)),
             "0: info  e  \n0: embedding 1.000000 0.250000\n1: embedding 0.500000 -2.000000\n"
-            "0: usage 4 - 4 - - -\nok ");
+            "-1: usage 4 - 4 - - -\nok ");
 }
 
 TEST_F(OpenAiEmbeddings, MayComeInBase64) {

@@ -150,7 +150,13 @@ class Chat {
   int failed(const Error& error) {
     view_.failed(error);
     if (const int signal = interrupts_.caught(); signal != 0) return ended_by(signal);
-    console_.fail(error.what());
+    // It came, and is not of its format: what a provider gets wrong begins with its name.
+    const std::string what = error.what();
+    if (call_.format && error.code() == Errc::parse_error && what.starts_with("the answer is ")) {
+      console_.fail("mellea: " + what);
+      return kCheckFailed;
+    }
+    console_.fail(what);
     return kFailed;
   }
 
@@ -164,10 +170,6 @@ class Chat {
     if (!reply.refusal.empty()) {
       console_.fail("mellea: the model refused: \"" + one_line(reply.refusal) + '"');
       return kFailed;
-    }
-    if (call_.format && !nlohmann::json::accept(reply.text)) {
-      console_.fail("mellea: the answer is not JSON, though --schema was given");
-      return kCheckFailed;
     }
     return kDone;
   }

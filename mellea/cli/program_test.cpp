@@ -17,6 +17,7 @@
 
 #include "mellea/backends/fake_llama_for_test.h"
 #include "mellea/cli/running_program.h"
+#include "mellea/hooks/events.h"
 #include "mellea/net/testing/loopback_server.h"
 
 namespace mellea::cli {
@@ -782,7 +783,7 @@ TEST(HooksCommand, ListsEveryEvent) {
   EXPECT_EQ(text.code, 0);
   EXPECT_NE(text.out.find("generation_pre_call"), std::string::npos);
   const json list = json::parse(run({"hooks", "--json"}).out);
-  EXPECT_EQ(list.size(), 19U);
+  EXPECT_EQ(list.size(), kEventCount);
   EXPECT_EQ(list[0]["event"], "call_begin");
 }
 
