@@ -6,6 +6,8 @@
 #include <functional>
 #include <iterator>
 #include <mutex>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "dialect.h"
@@ -21,7 +23,7 @@ class Asked {
       : dialect_(std::move(dialect)), server_([this](const ReceivedRequest& request) {
           if (std::optional<Script> aside = dialect_->aside(request)) return std::move(*aside);
           const std::lock_guard lock(mutex_);
-          sent_ = request.path + ' ' + request.body;
+          sent_.insert(request.path + ' ' + request.body);
           const Fault fault = dialect_->fault(400, "no");
           return Script::answer(fault.status, fault.body);
         }) {
@@ -35,24 +37,28 @@ class Asked {
     try {
       const auto stream = backend_->start(request, {});
       for (const Notice& notice : read(*stream).notices)
-        if (notice.kind == Notice::Kind::option_ignored) return "told";
+        if (notice.kind == Notice::Kind::option_ignored) {
+          take_sent();
+          return "told";
+        }
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), Errc::invalid_request) << error.what();
       return "refused";
     }
-    const std::string with = sent();
+    const std::multiset<std::string> with = take_sent();
     read(*backend_->start(less, {}));
-    return with == sent() ? "DROPPED" : "yes";
+    return with == take_sent() ? "DROPPED" : "yes";
   }
 
  private:
-  std::string sent() const {
+  // Some send several prompts one by one, in any order.
+  std::multiset<std::string> take_sent() {
     const std::lock_guard lock(mutex_);
-    return sent_;
+    return std::exchange(sent_, {});
   }
 
-  mutable std::mutex mutex_;
-  std::string sent_;  // last; guarded by mutex_
+  std::mutex mutex_;
+  std::multiset<std::string> sent_;  // since they were last taken; guarded by mutex_
   const std::shared_ptr<const Dialect> dialect_;
   const std::shared_ptr<Network> network_ = make_network();
   LoopbackServer server_;
