@@ -2,12 +2,12 @@
 // finds: each feature is asked of each client, and what goes out is looked at.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <iterator>
 #include <mutex>
 #include <set>
-#include <string>
 #include <utility>
 
 #include "dialect.h"
@@ -16,7 +16,7 @@
 namespace mellea::providers {
 namespace {
 
-// A client, and a server that refuses whatever it gets.
+// A client, and a server that answers it and keeps what it was asked.
 class Asked {
  public:
   explicit Asked(std::shared_ptr<const Dialect> dialect)
@@ -24,8 +24,7 @@ class Asked {
           if (std::optional<Script> aside = dialect_->aside(request)) return std::move(*aside);
           const std::lock_guard lock(mutex_);
           sent_.insert(request.path + ' ' + request.body);
-          const Fault fault = dialect_->fault(400, "no");
-          return Script::answer(fault.status, fault.body);
+          return answer_to(dialect_->read(request));
         }) {
     BackendOptions options = dialect_->client(server_);
     options.api_key = "key";
@@ -35,30 +34,46 @@ class Asked {
   // What becomes of what `request` has more than `less`.
   std::string what_becomes(const Request& request, const Request& less) {
     try {
-      const auto stream = backend_->start(request, {});
-      for (const Notice& notice : read(*stream).notices)
-        if (notice.kind == Notice::Kind::option_ignored) {
-          take_sent();
-          return "told";
-        }
+      const auto [with, all] = sent_for(request);
+      for (const Notice& notice : all.notices)
+        if (notice.kind == Notice::Kind::option_ignored) return "told";
+      return with == sent_for(less).first ? "DROPPED" : "yes";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), Errc::invalid_request) << error.what();
       return "refused";
     }
-    const std::multiset<std::string> with = take_sent();
-    read(*backend_->start(less, {}));
-    return with == take_sent() ? "DROPPED" : "yes";
   }
 
  private:
-  // Some send several prompts one by one, in any order.
-  std::multiset<std::string> take_sent() {
+  using Sent = std::multiset<std::string>;  // a batch has no order
+
+  Script answer_to(const Request& request) const {
+    Answer answer;
+    for (std::size_t i = 0; i < std::max<std::size_t>(1, request.prompts.size()); ++i) {
+      const int index = static_cast<int>(i);
+      if (request.kind == Request::Kind::embedding)
+        answer.push_back({.index = index, .what = Embedding{{1}}});
+      else
+        answer.push_back({.index = index, .what = std::string("a")});
+      answer.push_back({.index = index, .what = Finish{"stop"}});
+    }
+    return request.stream ? streamed_answer(*dialect_, request.kind, answer)
+                          : whole_answer(*dialect_, request.kind, answer);
+  }
+
+  std::pair<Sent, Read> sent_for(const Request& request) {
+    {
+      const std::lock_guard lock(mutex_);
+      sent_.clear();
+    }
+    Read all = read(*backend_->start(request, {}));
+    EXPECT_EQ(all.what(), "");
     const std::lock_guard lock(mutex_);
-    return std::exchange(sent_, {});
+    return {sent_, std::move(all)};
   }
 
   std::mutex mutex_;
-  std::multiset<std::string> sent_;  // since they were last taken; guarded by mutex_
+  Sent sent_;  // guarded by mutex_
   const std::shared_ptr<const Dialect> dialect_;
   const std::shared_ptr<Network> network_ = make_network();
   LoopbackServer server_;

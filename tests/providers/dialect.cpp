@@ -13,6 +13,22 @@ std::vector<Reply> choices_of(const Answer& answer) {
   return choices;
 }
 
+Script whole_answer(const Dialect& dialect, Request::Kind kind, const Answer& answer) {
+  return Script::answer(200, dialect.whole(kind, answer), {{"content-type", "application/json"}});
+}
+
+Script begun_stream(const Dialect& dialect) {
+  return Script::raw().bytes(
+      "HTTP/1.1 200 OK\r\ncontent-type: " + std::string(dialect.stream_type()) +
+      "\r\ntransfer-encoding: chunked\r\n\r\n");
+}
+
+Script streamed_answer(const Dialect& dialect, Request::Kind kind, const Answer& answer) {
+  Script script = begun_stream(dialect);
+  for (const std::string& piece : dialect.stream(kind, answer)) script.chunk(piece);
+  return script.end();
+}
+
 std::vector<std::shared_ptr<const Dialect>> all_dialects() {
   return {openai_dialect(),
           openai_itself_dialect(),

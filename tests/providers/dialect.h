@@ -83,6 +83,11 @@ class Dialect {
   virtual std::optional<Script> aside(const ReceivedRequest&) const { return {}; }
 };
 
+// A server's answers, whole and as a stream.
+Script whole_answer(const Dialect& dialect, Request::Kind kind, const Answer& answer);
+Script begun_stream(const Dialect& dialect);  // the head
+Script streamed_answer(const Dialect& dialect, Request::Kind kind, const Answer& answer);
+
 // The protocols of all providers.
 std::vector<std::shared_ptr<const Dialect>> all_dialects();
 

@@ -150,7 +150,10 @@ class Ollama final : public Dialect {
                     .options = read_options(body),
                     .stream = body.value("stream", true)};
     if (received.path.ends_with("/generate")) request.kind = Request::Kind::completion;
-    if (received.path.ends_with("/embed")) request.kind = Request::Kind::embedding;
+    if (received.path.ends_with("/embed")) {
+      request.kind = Request::Kind::embedding;
+      request.stream = false;
+    }
     for (const json& message : body.value("messages", json::array()))
       request.messages.push_back(read_message(message));
     if (body.contains("prompt")) request.prompts.push_back(body["prompt"]);

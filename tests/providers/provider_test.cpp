@@ -95,19 +95,13 @@ void Provider::connect(BackendOptions changes) {
 }
 
 Script Provider::whole(const Answer& answer, Request::Kind kind) const {
-  return Script::answer(200, dialect().whole(kind, answer), {{"content-type", "application/json"}});
+  return whole_answer(dialect(), kind, answer);
 }
 
-Script Provider::begun() const {
-  return Script::raw().bytes(
-      "HTTP/1.1 200 OK\r\ncontent-type: " + std::string(dialect().stream_type()) +
-      "\r\ntransfer-encoding: chunked\r\n\r\n");
-}
+Script Provider::begun() const { return begun_stream(dialect()); }
 
 Script Provider::streamed(const Answer& answer, Request::Kind kind) const {
-  Script script = begun();
-  for (const std::string& piece : dialect().stream(kind, answer)) script.chunk(piece);
-  return script.end();
+  return streamed_answer(dialect(), kind, answer);
 }
 
 Script Provider::stream_of(std::string_view body) const { return begun().chunk(body).end(); }
@@ -158,6 +152,16 @@ std::vector<Read> Provider::ask_both(const Answer& answer) {
     EXPECT_EQ(both.back().what(), "") << (stream ? "streamed" : "plain");
   }
   return both;
+}
+
+std::string Provider::failure_of_models() {
+  try {
+    backend_->models({});
+    return asked() == 0 ? "none: the server is not asked" : "none";
+  } catch (const Error& error) {
+    const std::string& message = error.details().provider_message;
+    return std::string(to_string(error.code())) + (message.empty() ? "" : ": " + message);
+  }
 }
 
 void Provider::expect_refusal(Request request, std::string_view words) {

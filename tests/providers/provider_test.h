@@ -70,6 +70,8 @@ class Provider : public testing::TestWithParam<std::shared_ptr<const Dialect>> {
   Read ask(bool stream = false) { return ask(chat(stream)); }
   // The same answer, plain and streamed.
   std::vector<Read> ask_both(const Answer& answer);
+  // The category and the provider's message, if it has one, of the Error that models() throws.
+  std::string failure_of_models();
   // Expects a refusal before anything is sent, in words that have `words`.
   void expect_refusal(Request request, std::string_view words);
 
