@@ -474,6 +474,8 @@ TEST_F(SessionTest, TheTimeThatPluginsTakeCountsTowardsTheEnd) {
 TEST_F(SessionTest, AReaderIsWokenForWhatAWaiterTakes) {
   script(Line().delay(2ms).text("a").delay(2ms).text("b").finish());
   Output output = start().start_chat("hi");
+  Chunk first;
+  EXPECT_EQ(output.try_next(first), Next::pending);  // from now on chunks are kept for the reader
   auto waiter = std::async(std::launch::async, [&] { return output.wait().text(); });
   const std::string text = polled(output);
   EXPECT_EQ(waiter.get(), "ab");
