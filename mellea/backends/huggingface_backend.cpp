@@ -28,12 +28,6 @@ Server server_at(const Url& url) {
   return path.ends_with("/v1") ? Server::openai : Server::texts;
 }
 
-// A model that a file is, not a server.
-bool is_file(std::string_view model) {
-  return model.ends_with(".gguf") || model.starts_with('/') || model.starts_with("./") ||
-         model.starts_with("../") || model.starts_with("~/");
-}
-
 HttpProviderTraits traits(const BackendOptions& options, Server server) {
   const bool demands_token = parse_url(options.base_url).host == kRouterHost;
   if (demands_token && options.api_key.empty())
@@ -193,10 +187,6 @@ class HuggingFaceBackend final : public Backend {
 
 std::shared_ptr<Backend> make_huggingface_backend(const BackendOptions& options,
                                                   std::shared_ptr<Network> network) {
-  // The place where a file is handed to the backend "local".
-  if (options.base_url.empty() && is_file(options.model))
-    throw Error(Errc::invalid_request, "huggingface: the model " + one_line(options.model, 100) +
-                                           " is a file: the backend is \"local\"");
   BackendOptions whole = options;
   if (whole.base_url.empty()) whole.base_url = kRouter;
   const Url url = parse_url(whole.base_url);

@@ -26,7 +26,7 @@ namespace mellea {
 // 32 texts to TEI; see tgi_request.h and tei_request.h for which options go there. Who pays, if not
 // the owner of the token, is said by the header x-hf-bill-to in BackendOptions::headers.
 //
-// A model that is a GGUF file needs no server, but the backend "local".
+// A GGUF file as the model, without a base URL, is the backend "local" to make_backend().
 //
 // Throws Error: Errc::auth without a token where one is demanded, Errc::invalid_request for a
 // base_url that is none. May be called from several threads at once.
