@@ -1,10 +1,13 @@
 #include "mellea/cli/demo.h"
 
-#include <array>
+#include <stdlib.h>
+
+#include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
 #include <system_error>
@@ -12,10 +15,13 @@
 #include <variant>
 #include <vector>
 
+#include "mellea/backends/llama_library.h"
 #include "mellea/cli/demo_provider.h"
 #include "mellea/cli/exit_code.h"
 #include "mellea/cli/json_line.h"
+#include "mellea/cli/tiny_model.h"
 #include "mellea/cli/tracing.h"
+#include "mellea/core/schema.h"
 #include "mellea/core/text.h"
 #include "mellea/net/url.h"
 #include "mellea/runtime/runtime.h"
@@ -46,21 +52,45 @@ class NoSecrets : public Plugin {
   }
 };
 
-// The calls, each checked against what the provider says and saw.
-class Calls {
- public:
-  Calls(Session& session, const LoopbackServer& server) : session_(session), server_(server) {}
+// Reads up to the next piece of text. Returns false at the end.
+bool next_piece(Output& output) {
+  while (const auto chunk = output.next())
+    if (std::holds_alternative<std::string>(chunk->what)) return true;
+  return false;
+}
 
-  Shown streamed() {
-    Shown shown;
-    Output output = session_.start_chat("One sentence about the sea.", {.stream = true});
-    int pieces = 0;
-    while (next_piece(output)) ++pieces;
-    shown.text = output.wait().text();
-    shown.facts = {{"text", shown.text}, {"pieces", pieces}};
-    shown.as_expected = shown.text == kStreamedAnswer && pieces > 1;
-    return shown;
+Shown streamed(Session& session, std::string_view expected) {
+  Shown shown;
+  Output output = session.start_chat("One sentence about the sea.", {.stream = true});
+  int pieces = 0;
+  while (next_piece(output)) ++pieces;
+  shown.text = output.wait().text();
+  shown.text.erase(0, std::min(shown.text.find_first_not_of(' '), shown.text.size()));
+  shown.facts = {{"text", shown.text}, {"pieces", pieces}};
+  shown.as_expected = shown.text == expected && pieces > 1;
+  return shown;
+}
+
+Shown blocked(Session& session) {
+  Shown shown;
+  try {
+    shown.text = session.chat("Is sk-demo-4f9a a good key?").text();
+  } catch (const Error& error) {
+    if (error.code() != Errc::blocked) throw;
+    shown.text = error.what();
+    shown.facts = {{"plugin", error.details().plugin}, {"reason", error.details().block_reason}};
+    shown.as_expected = error.details().plugin == "no_secrets";
   }
+  return shown;
+}
+
+// The calls to the scripted provider, each checked against what it says and saw.
+class ScriptedCalls {
+ public:
+  ScriptedCalls(Session& session, const LoopbackServer& server)
+      : session_(session), server_(server) {}
+
+  Shown streamed() { return cli::streamed(session_, kStreamedAnswer); }
 
   Shown retried() {
     Shown shown;
@@ -73,17 +103,9 @@ class Calls {
   }
 
   Shown blocked() {
-    Shown shown;
     const std::size_t before = server_.requests().size();
-    try {
-      shown.text = session_.chat("Is sk-demo-4f9a a good key?").text();
-    } catch (const Error& error) {
-      if (error.code() != Errc::blocked) throw;
-      shown.text = error.what();
-      shown.facts = {{"plugin", error.details().plugin}, {"reason", error.details().block_reason}};
-      shown.as_expected =
-          error.details().plugin == "no_secrets" && server_.requests().size() == before;
-    }
+    Shown shown = cli::blocked(session_);
+    shown.as_expected = shown.as_expected && server_.requests().size() == before;
     return shown;
   }
 
@@ -113,32 +135,133 @@ class Calls {
   }
 
  private:
-  // Reads up to the next piece of text. Returns false at the end.
-  static bool next_piece(Output& output) {
-    while (const auto chunk = output.next())
-      if (std::holds_alternative<std::string>(chunk->what)) return true;
-    return false;
-  }
-
   Session& session_;
   const LoopbackServer& server_;
 };
 
+// The calls to a real model, which says one sentence only.
+class LocalCalls {
+ public:
+  explicit LocalCalls(Session& session) : session_(session) {}
+
+  Shown streamed() { return cli::streamed(session_, kTinySentence); }
+
+  Shown forced() {
+    const Json schema = Json::parse(
+        R"({"type":"object","properties":{"tiny":{"type":"boolean"}},"required":["tiny"],
+            "additionalProperties":false})");
+    Shown shown;
+    shown.text =
+        session_.chat("Are you tiny?", {.format = Format{.name = "size", .schema = schema}}).text();
+    shown.facts = {{"text", shown.text}};
+    shown.as_expected = Schema(schema).allows(nlohmann::json::parse(shown.text, nullptr, false));
+    return shown;
+  }
+
+  Shown blocked() { return cli::blocked(session_); }
+
+  Shown left_early() {
+    constexpr int kRead = 3;
+    Shown shown;
+    std::optional<Output> output = session_.start_chat("Count the waves.", {.stream = true});
+    int read = 0;
+    while (read < kRead && next_piece(*output)) ++read;
+    output.reset();
+    const bool answers = !session_.chat("Still there?").text().empty();
+    shown.text = std::to_string(read) + " chunks read; the model " +
+                 (answers ? "answers the next call" : "says nothing more");
+    shown.facts = {{"chunks_read", read}};
+    shown.as_expected = read == kRead && answers;
+    return shown;
+  }
+
+ private:
+  Session& session_;
+};
+
 struct Call {
   std::string_view name;
-  Shown (Calls::*run)();
+  std::function<Shown(Session&)> run;
 };
-constexpr std::array<Call, 4> kCalls = {{{"streamed", &Calls::streamed},
-                                         {"429, then retried", &Calls::retried},
-                                         {"blocked", &Calls::blocked},
-                                         {"left early", &Calls::left_early}}};
 
-Shown run(const Call& call, Calls& calls) {
+Shown run(const Call& call, Session& session) {
   try {
-    return (calls.*call.run)();
+    return call.run(session);
   } catch (const Error& error) {
     return {.text = error.what(), .facts = {{"error", error.what()}}};
   }
+}
+
+// Who is called, and what is asked.
+struct Stage {
+  std::string where{};   // "over HTTP to a scripted provider on 127.0.0.1:41234"
+  std::string server{};  // its URL; empty: there is none
+  BackendOptions backend{};
+  std::vector<Call> calls{};
+  std::shared_ptr<void> kept{};  // what must be there meanwhile
+};
+
+Stage scripted_stage() {
+  const auto server = std::make_shared<LoopbackServer>(demo_scripts());
+  const auto call = [server](Shown (ScriptedCalls::*run)()) {
+    return [server, run](Session& session) { return (ScriptedCalls(session, *server).*run)(); };
+  };
+  return {.where = "over HTTP to a scripted provider on " + server->authority(),
+          .server = server->url(),
+          .backend = {.backend = "openai",
+                      .model = "demo-small",
+                      .base_url = server->url("/v1"),
+                      .proxy = ""},  // nothing leaves this machine
+          .calls = {{"streamed", call(&ScriptedCalls::streamed)},
+                    {"429, then retried", call(&ScriptedCalls::retried)},
+                    {"blocked", call(&ScriptedCalls::blocked)},
+                    {"left early", call(&ScriptedCalls::left_early)}},
+          .kept = server};
+}
+
+// The folder of a file that is made for the demo.
+class DemoFolder {
+ public:
+  DemoFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "mellea-demo-XXXXXX").string();
+    if (!::mkdtemp(name.data())) throw UsageError("--local: can't make a folder like " + name);
+    path_ = name;
+  }
+  ~DemoFolder() {
+    std::error_code none;
+    std::filesystem::remove_all(path_, none);
+  }
+  DemoFolder(const DemoFolder&) = delete;
+  DemoFolder& operator=(const DemoFolder&) = delete;
+  std::filesystem::path model() const { return path_ / "demo-tiny.gguf"; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+Stage local_stage(const Environment& environment) {
+  const auto folder = std::make_shared<DemoFolder>();
+  write_tiny_model(folder->model());
+  BackendOptions backend{
+      .backend = "local", .model = folder->model(), .local = LocalOptions::from(environment)};
+  backend.local->threads = 1;
+  try {
+    make_backend(backend, make_network());
+  } catch (const Error& error) {
+    throw UsageError(error.what());
+  }
+  const bool here = backend.local->run != LocalOptions::Run::server && !libllama().empty();
+  const auto call = [](Shown (LocalCalls::*run)()) {
+    return [run](Session& session) { return (LocalCalls(session).*run)(); };
+  };
+  return {.where = "to a model made just now, run " +
+                   (here ? "in this process" : "by " + one_line(backend.local->server, 60)),
+          .backend = std::move(backend),
+          .calls = {{"streamed", call(&LocalCalls::streamed)},
+                    {"JSON by grammar", call(&LocalCalls::forced)},
+                    {"blocked", call(&LocalCalls::blocked)},
+                    {"left early", call(&LocalCalls::left_early)}},
+          .kept = folder};
 }
 
 std::string line_of_call(std::size_t number, const Call& call, const Shown& shown) {
@@ -170,10 +293,8 @@ std::string collector_of(const telemetry::Config& config) {
   return {};
 }
 
-std::string headline(const LoopbackServer& server, const std::string& collector) {
-  return std::to_string(kCalls.size()) +
-         " calls over HTTP to a scripted provider on 127.0.0.1:" + std::to_string(server.port()) +
-         ". " +
+std::string headline(const Stage& stage, const std::string& collector) {
+  return std::to_string(stage.calls.size()) + " calls " + stage.where + ". " +
          (collector.empty() ? "Nothing leaves this machine; no key."
                             : "No key; the trace goes to " + collector + '.') +
          "\n\n";
@@ -191,11 +312,14 @@ void keep_loopback_off_proxies(const Environment& environment) {
 class Demo {
  public:
   Demo(const DemoArguments& arguments, Console& console, const Environment& environment)
-      : arguments_(arguments), console_(console), config_(config_from(environment, console)) {}
+      : arguments_(arguments),
+        console_(console),
+        config_(config_from(environment, console)),
+        stage_(arguments.local ? local_stage(environment) : scripted_stage()) {}
 
   int run() {
     const Instant began = Instant::clock::now();
-    say(headline(server_, collector_of(config_)));
+    say(headline(stage_, collector_of(config_)));
     const bool saved = call_all();
     const auto took = Instant::clock::now() - began;
     if (arguments_.json)
@@ -223,11 +347,8 @@ class Demo {
     Telemetry telemetry(config_);
     {
       Runtime runtime({.plugins = telemetry.plugins()});
-      Session session = runtime.start_session({.backend = "openai",
-                                               .model = "demo-small",
-                                               .base_url = server_.url("/v1"),
-                                               .proxy = ""},  // nothing leaves this machine
-                                              {.plugins = {std::make_shared<NoSecrets>()}});
+      Session session = runtime.start_session(
+          stage_.backend, {.plugins = {std::make_shared<NoSecrets>()}, .options = stage_options()});
       call_each(session);
       runtime.drain(Instant::clock::now() + kFlushLimit);  // what was left early ends on a worker
       session.end();
@@ -236,10 +357,14 @@ class Demo {
     return size_of(arguments_.trace_file) > before;
   }
 
+  // A model that is asked for the likeliest token says the same each time.
+  ModelOptions stage_options() const {
+    return arguments_.local ? ModelOptions{.temperature = 0.0, .max_tokens = 100} : ModelOptions{};
+  }
+
   void call_each(Session& session) {
-    Calls calls(session, server_);
-    for (const Call& call : kCalls) {
-      Shown shown = cli::run(call, calls);
+    for (const Call& call : stage_.calls) {
+      Shown shown = cli::run(call, session);
       all_as_expected_ = all_as_expected_ && shown.as_expected;
       OrderedJson row{{"name", call.name}, {"ok", shown.as_expected}};
       row.update(shown.facts);
@@ -260,7 +385,9 @@ class Demo {
   }
 
   OrderedJson summary(std::chrono::nanoseconds took, bool saved) const {
-    OrderedJson object{{"ok", all_as_expected_}, {"server", server_.url()}, {"calls", rows_}};
+    OrderedJson object{{"ok", all_as_expected_}};
+    if (!stage_.server.empty()) object["server"] = stage_.server;
+    object["calls"] = rows_;
     const auto spans = spans_->spans();
     if (!spans.empty()) object["trace_id"] = telemetry::hex(spans.front()->ids.trace);
     object["spans"] = spans.size();
@@ -272,7 +399,7 @@ class Demo {
   const DemoArguments& arguments_;
   Console& console_;
   telemetry::Config config_;
-  const LoopbackServer server_{demo_scripts()};
+  const Stage stage_;
   const std::shared_ptr<telemetry::MemoryExporter> spans_ =
       std::make_shared<telemetry::MemoryExporter>();
   std::vector<OrderedJson> rows_;

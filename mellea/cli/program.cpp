@@ -141,6 +141,9 @@ void describe(CLI::App& app, Typed& typed) {
   demo.add_option("--trace-file", typed.demo.trace_file, "where the trace goes")
       ->type_name("FILE")
       ->capture_default_str();
+  demo.add_flag(
+      "--local", typed.demo.local,
+      "calls to a real model instead: a tiny one, run by llama-server or in this process");
   demo.add_flag("--json", typed.demo.json, "one JSON object");
 
   CLI::App& doctor = add_command(app, "doctor", "What is configured, and whether it works");

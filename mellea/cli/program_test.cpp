@@ -574,6 +574,28 @@ TEST(Demo, ShowsWhatItSays) {
   EXPECT_TRUE(std::filesystem::exists(folder / "demo.trace.jsonl"));
 }
 
+TEST(Demo, WithNothingToRunAModelItSaysHowToGetThat) {
+  const Ended ended = run({"demo", "--local"});
+  if (ended.code == 0) GTEST_SKIP() << "a model runs in this process";
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_NE(
+      ended.err.find("there is no llama-server: install llama.cpp, or set MELLEA_LLAMA_SERVER"),
+      std::string::npos)
+      << ended.err;
+}
+
+TEST(Demo, SaysIfTheModelIsNotTheOneThatWasMade) {
+  const auto folder = temporary_folder("demo_local");
+  const Ended ended =
+      RunningProgram({"demo", "--local"},
+                     {.environment = {{"MELLEA_LLAMA_SERVER", FakeLlama::program()}},
+                      .folder = folder.string()})
+          .wait();
+  EXPECT_EQ(ended.code, 1) << ended.err;
+  EXPECT_NE(ended.out.find("NOT AS EXPECTED: One sentence about the sea."), std::string::npos)
+      << ended.out;
+}
+
 TEST(Demo, TellsTheSameAsJson) {
   const auto folder = temporary_folder("demo_json");
   std::ofstream(folder / "kept.jsonl") << "precious\n";
