@@ -24,6 +24,7 @@
 #include "mellea/core/schema.h"
 #include "mellea/core/text.h"
 #include "mellea/net/url.h"
+#include "mellea/runtime/requirements.h"
 #include "mellea/runtime/runtime.h"
 #include "mellea/telemetry/hex.h"
 #include "mellea/telemetry/memory_exporter.h"
@@ -99,6 +100,18 @@ class ScriptedCalls {
     const std::size_t attempts = server_.requests().size() - before;
     shown.facts = {{"text", shown.text}, {"attempts", attempts}};
     shown.as_expected = shown.text == kAnswerAfterRetry && attempts == 2;
+    return shown;
+  }
+
+  Shown repaired() {
+    Shown shown;
+    const Result haiku = session_.instruct(
+        "A haiku about low tide.",
+        {.requirements = {regex("has three lines", R"(^[^\n]+\n[^\n]+\n[^\n]+$)")},
+         .strategy = repair(3)});
+    for (const char c : haiku.text()) shown.text += c == '\n' ? " / " : std::string(1, c);
+    shown.facts = {{"text", haiku.text()}, {"attempts", haiku.attempts().size()}};
+    shown.as_expected = haiku.ok() && haiku.text() == kHaiku && haiku.attempts().size() == 2;
     return shown;
   }
 
@@ -214,6 +227,7 @@ Stage scripted_stage() {
                       .proxy = ""},  // nothing leaves this machine
           .calls = {{"streamed", call(&ScriptedCalls::streamed)},
                     {"429, then retried", call(&ScriptedCalls::retried)},
+                    {"repaired", call(&ScriptedCalls::repaired)},
                     {"blocked", call(&ScriptedCalls::blocked)},
                     {"left early", call(&ScriptedCalls::left_early)}},
           .kept = server};

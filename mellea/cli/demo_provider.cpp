@@ -46,20 +46,20 @@ Script too_many_requests() {
 }
 
 // The head at once, and the body after some thought.
-Script whole_answer() {
+Script whole_answer(std::string_view text, json usage, milliseconds thought) {
   json choice = {{"index", 0},
-                 {"message", {{"role", "assistant"}, {"content", kAnswerAfterRetry}}},
+                 {"message", {{"role", "assistant"}, {"content", text}}},
                  {"finish_reason", "stop"}};
   const json answer = {{"id", "demo"},
                        {"object", "chat.completion"},
                        {"model", "demo-small"},
                        {"choices", json::array({std::move(choice)})},
-                       {"usage", usage(38, 12)}};
+                       {"usage", std::move(usage)}};
   const std::string body = answer.dump();
   return Script::raw()
       .bytes("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: " +
              std::to_string(body.size()) + "\r\n\r\n")
-      .wait(milliseconds(110))
+      .wait(thought)
       .bytes(body);
 }
 
@@ -73,7 +73,12 @@ Script long_answer() {
 }  // namespace
 
 std::vector<Script> demo_scripts() {
-  return {streamed(), too_many_requests(), whole_answer(), long_answer()};
+  return {streamed(),
+          too_many_requests(),
+          whole_answer(kAnswerAfterRetry, usage(38, 12), milliseconds(110)),
+          whole_answer(kHaikuOfOneLine, usage(51, 16), milliseconds(60)),
+          whole_answer(kHaiku, usage(57, 25), milliseconds(155)),
+          long_answer()};
 }
 
 }  // namespace mellea::cli

@@ -11,9 +11,12 @@ namespace mellea::cli {
 // What it says, in the order of its requests.
 inline constexpr std::string_view kStreamedAnswer = "The sea keeps no diary, only tides.";
 inline constexpr std::string_view kAnswerAfterRetry = "Paris.";
+inline constexpr std::string_view kHaikuOfOneLine = "Low tide, an old boat.";
+inline constexpr std::string_view kHaiku =
+    "Low tide, an old boat\ngulls have the last word\nthe rope dries slowly";
 inline constexpr int kChunksOfLongAnswer = 40;
 
-// For four requests: a streamed answer, 429, a whole answer, a long stream.
+// For six requests: a streamed answer, 429, three whole answers, a long stream.
 std::vector<Script> demo_scripts();
 
 }  // namespace mellea::cli

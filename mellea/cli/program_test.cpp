@@ -566,8 +566,9 @@ TEST(Demo, ShowsWhatItSays) {
   EXPECT_EQ(ended.code, 0);
   EXPECT_EQ(ended.err, "");
   for (const char* text :
-       {"4 calls over HTTP to a scripted provider on 127.0.0.1:", "The sea keeps no diary",
-        "Paris.", "plugin no_secrets: the prompt holds an API key", "3 of 40 chunks read",
+       {"5 calls over HTTP to a scripted provider on 127.0.0.1:", "The sea keeps no diary",
+        "Paris.", "gulls have the last word", "sampling  repair, 2 of 3",
+        "plugin no_secrets: the prompt holds an API key", "3 of 40 chunks read",
         "BLOCKED by no_secrets", "retry 1: 429 rate_limit, waited 50 ms",
         "Saved: demo.trace.jsonl (OTLP JSON)."})
     EXPECT_NE(ended.out.find(text), std::string::npos) << text << '\n' << ended.out;
@@ -607,10 +608,11 @@ TEST(Demo, TellsTheSameAsJson) {
   const Ended ended = RunningProgram({"demo", "--json"}, {.folder = folder.string()}).wait();
   const json told = json::parse(ended.out);
   EXPECT_EQ(told["ok"], true);
-  EXPECT_EQ(told["calls"].size(), 4U);
+  EXPECT_EQ(told["calls"].size(), 5U);
   EXPECT_EQ(told["calls"][1]["attempts"], 2);
-  EXPECT_EQ(told["calls"][2]["plugin"], "no_secrets");
-  EXPECT_EQ(told["calls"][3]["chunks_read"], 3);
+  EXPECT_EQ(told["calls"][2]["attempts"], 2);
+  EXPECT_EQ(told["calls"][3]["plugin"], "no_secrets");
+  EXPECT_EQ(told["calls"][4]["chunks_read"], 3);
 }
 
 TEST(Doctor, AsksWhatIsConfiguredOnThisMachine) {
