@@ -37,6 +37,7 @@ class HttpProvider {
   // `options.base_url` must be whole. Throws Error (Errc::invalid_request) if it is none.
   HttpProvider(HttpProviderTraits traits, BackendOptions options, std::shared_ptr<Network> network);
 
+  std::string_view provider() const noexcept { return traits_.provider; }
   const BackendOptions& options() const noexcept { return options_; }
   const Url& url() const noexcept { return url_; }
   Endpoint endpoint() const { return {.address = url_.host, .port = url_.port}; }

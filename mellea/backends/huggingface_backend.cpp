@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-#include "mellea/backends/batch_reply.h"
+#include "mellea/backends/http_batch.h"
 #include "mellea/backends/openai_client.h"
 #include "mellea/backends/tei_reply.h"
 #include "mellea/backends/tei_request.h"
@@ -70,33 +70,6 @@ std::string_view model_of_embedding(std::string_view model) {
   return name;
 }
 
-// Sends the requests of a batch, each when its turn comes, which may be long after start().
-struct BatchSender {
-  std::weak_ptr<const HttpProvider> http{};
-  Request request{};  // its headers and limits
-  Instant until{};    // the end of all of them; zero: none
-  WrittenBatch written{};
-  std::string_view accept{};
-  std::function<HttpProvider::MakeDecoder(std::size_t part)> decoder_of{};
-  std::stop_token stop{};
-
-  std::unique_ptr<ReplyStream> send(std::size_t part) {
-    const auto provider = http.lock();
-    if (!provider) throw Error(Errc::shutdown, "huggingface: the backend is gone");
-    if (until != Instant{}) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Instant::clock::now());
-      request.limits.whole = std::max(left, std::chrono::milliseconds(1));
-    }
-    return provider->send(request,
-                          {.written = {.path = written.path,
-                                       .body = std::move(written.bodies[part]),
-                                       .notices = std::exchange(written.notices, {})},
-                           .accept = accept,
-                           .make_decoder = decoder_of(part)},
-                          stop);
-  }
-};
-
 // Chats go to `openai_`; what has protocols of its own is sent from here.
 class HuggingFaceBackend final : public Backend {
  public:
@@ -135,13 +108,17 @@ class HuggingFaceBackend final : public Backend {
   std::unique_ptr<ReplyStream> complete(const Request& request, std::stop_token stop) const {
     TgiRequest tgi = write_tgi_request(request);
     const auto stride = static_cast<int>(tgi.asked.answers);
-    return send_each(
-        request, std::move(tgi.written), request.stream ? "text/event-stream" : "application/json",
-        stride,
-        [asked = std::move(tgi.asked)](std::size_t) -> HttpProvider::MakeDecoder {
-          return [asked](auto names) { return make_tgi_decoder(std::move(names), asked); };
-        },
-        std::move(stop));
+    return send_batch(http_, request,
+                      {.written = std::move(tgi.written),
+                       .accept = request.stream ? "text/event-stream" : "application/json",
+                       .stride = stride,
+                       .decoder_of =
+                           [asked = std::move(tgi.asked)](std::size_t) {
+                             return HttpProvider::MakeDecoder([asked](auto names) {
+                               return make_tgi_decoder(std::move(names), asked);
+                             });
+                           }},
+                      std::move(stop));
   }
 
   std::unique_ptr<ReplyStream> embed(const Request& request, std::stop_token stop) const {
@@ -150,32 +127,19 @@ class HuggingFaceBackend final : public Backend {
                        ? "/hf-inference/models/" + std::string(model_of_embedding(request.model)) +
                              "/pipeline/feature-extraction"
                        : "/embed";
-    return send_each(
-        request, std::move(written), "application/json", static_cast<int>(kTeiTexts),
-        [prompts = request.prompts.size()](std::size_t part) -> HttpProvider::MakeDecoder {
-          const std::size_t texts = std::min(kTeiTexts, prompts - part * kTeiTexts);
-          return [texts](auto names) { return make_tei_decoder(std::move(names), texts); };
-        },
-        std::move(stop));
-  }
-
-  std::unique_ptr<ReplyStream> send_each(
-      const Request& request, WrittenBatch written, std::string_view accept, int stride,
-      std::function<HttpProvider::MakeDecoder(std::size_t part)> decoder_of,
-      std::stop_token stop) const {
-    const std::size_t requests = written.bodies.size();
-    const auto whole = request.limits.whole;
-    auto sender = std::make_shared<BatchSender>(
-        BatchSender{.http = http_,
-                    .request = {.limits = request.limits, .headers = request.headers},
-                    .until = whole.count() > 0 ? later(Instant::clock::now(), whole) : Instant{},
-                    .written = std::move(written),
-                    .accept = accept,
-                    .decoder_of = std::move(decoder_of),
-                    .stop = std::move(stop)});
-    return start_batch({.requests = requests,
-                        .stride = stride,
-                        .start = [sender](std::size_t part) { return sender->send(part); }});
+    return send_batch(http_, request,
+                      {.written = std::move(written),
+                       .accept = "application/json",
+                       .stride = static_cast<int>(kTeiTexts),
+                       .decoder_of =
+                           [prompts = request.prompts.size()](std::size_t part) {
+                             const std::size_t texts =
+                                 std::min(kTeiTexts, prompts - part * kTeiTexts);
+                             return HttpProvider::MakeDecoder([texts](auto names) {
+                               return make_tei_decoder(std::move(names), texts);
+                             });
+                           }},
+                      std::move(stop));
   }
 
   const bool is_router_;

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "mellea/backends/http_batch.h"
 #include "mellea/backends/http_provider.h"
 #include "mellea/backends/json_writer.h"
 #include "mellea/backends/ollama_pull.h"
@@ -50,6 +51,7 @@ void name_this_machine(std::string& url) {
 // go on there.
 std::string random_stem() { return "call_" + Id::random().text().substr(24) + '_'; }
 
+// What will be said to each of the requests.
 HttpProvider::MakeDecoder decoder_for(const Request& request) {
   if (request.kind == Request::Kind::embedding)
     return [prompts = request.prompts.size()](auto names) {
@@ -97,28 +99,29 @@ PullProgress progress_of(const nlohmann::json& told) {
 class OllamaBackend final : public Backend {
  public:
   OllamaBackend(const BackendOptions& options, std::shared_ptr<Network> network)
-      : http_(http_provider(options, std::move(network))) {}
+      : http_(std::make_shared<const HttpProvider>(http_provider(options, std::move(network)))) {}
 
   std::string_view provider() const override { return "ollama"; }
-  Endpoint endpoint() const override { return http_.endpoint(); }
+  Endpoint endpoint() const override { return http_->endpoint(); }
 
   std::unique_ptr<ReplyStream> start(Request request, std::stop_token stop) override {
-    if (request.model.empty()) request.model = http_.options().model;
+    if (request.model.empty()) request.model = http_->options().model;
     const bool streams = request.stream && request.kind != Request::Kind::embedding;
-    return http_.send(request,
-                      {.written = write_ollama_request(request),
-                       .accept = streams ? "application/x-ndjson" : "application/json",
-                       .make_decoder = decoder_for(request),
-                       .missing_hint = "ollama pull " + one_line(request.model, 100)},
-                      std::move(stop));
+    return send_batch(
+        http_, request,
+        {.written = write_ollama_request(request),
+         .accept = streams ? "application/x-ndjson" : "application/json",
+         .decoder_of = [decoder = decoder_for(request)](std::size_t) { return decoder; },
+         .missing_hint = "ollama pull " + one_line(request.model, 100)},
+        std::move(stop));
   }
 
   std::vector<std::string> models(std::stop_token stop) override {
-    return http_.models(std::move(stop));
+    return http_->models(std::move(stop));
   }
 
  private:
-  const HttpProvider http_;
+  const std::shared_ptr<const HttpProvider> http_;  // never null
 };
 
 }  // namespace

@@ -192,6 +192,34 @@ TEST_F(OllamaBackend, CallsOfTwoRepliesHaveIdsOfTheirOwn) {
   EXPECT_NE(first[0].id, second[0].id);
 }
 
+TEST_F(OllamaBackend, EachPromptOfABatchIsARequest) {
+  server_.emplace([](const ReceivedRequest& request) {
+    const std::string prompt = nlohmann::json::parse(request.body)["prompt"];
+    if (prompt == "long") return Script::answer(400, R"({"error":"exceeded max context length"})");
+    return Script::answer(200, R"({"model":"m","response":"after )" + prompt +
+                                   R"(","done":true,"done_reason":"stop","eval_count":2)" +
+                                   (prompt == "a" ? "}" : R"(,"prompt_eval_count":3})"));
+  });
+  connect({});
+  Request asked{.kind = Request::Kind::completion, .model = "m", .prompts = {"a", "b", "c"}};
+  const Read all = read(*backend_->start(asked, {}));
+  EXPECT_EQ(all.what(), "");
+  EXPECT_EQ(all.reply.text, "after a");
+  ASSERT_EQ(all.reply.alternatives.size(), 2U);
+  EXPECT_EQ(all.reply.alternatives[0].text, "after b");
+  EXPECT_EQ(all.reply.alternatives[1].text, "after c");
+  EXPECT_EQ(all.reply.finish_reasons.size(), 3U);
+  EXPECT_EQ(all.reply.usage, Usage{.output_tokens = 6}) << "of one prompt nothing was told";
+  EXPECT_EQ(server_->requests().size(), 3U);
+  EXPECT_EQ(server_->requests().at(0).path, "/api/generate");
+
+  asked.prompts = {"a", "long", "c"};
+  const Read failed = read(*backend_->start(asked, {}));
+  EXPECT_EQ(failed.outcome(), "context_length");
+  EXPECT_TRUE(failed.what().ends_with("(request 2 of 3)")) << failed.what();
+  EXPECT_EQ(failed.reply.text, "after a");
+}
+
 TEST_F(OllamaBackend, EmbedsEachPrompt) {
   serve({Script::answer(200, R"({"model":"e","embeddings":[[1],[2]],"prompt_eval_count":4})"),
          Script::answer(200, R"({"embeddings":[[1]]})")});

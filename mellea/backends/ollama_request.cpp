@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "mellea/backends/json_writer.h"
+#include "mellea/backends/request_checks.h"
 #include "mellea/core/error.h"
 
 namespace mellea {
@@ -75,14 +76,11 @@ class RequestWriter {
     return std::move(*this).finish("/api/chat");
   }
 
-  WrittenRequest completion() && {
-    if (request_.prompts.empty()) kChecks.refuse("no prompts");
-    if (request_.prompts.size() > 1)
-      kChecks.refuse(std::to_string(request_.prompts.size()) +
-                     " prompts: Ollama takes one at a time: ask for each alone");
+  WrittenRequest completion(std::size_t prompt) && {
     json_.begin_object();
     model();
-    if (member("prompt")) json_.text(kChecks.text(request_.prompts.front(), {"the prompt"}));
+    if (member("prompt"))
+      json_.text(kChecks.text(request_.prompts[prompt], {"prompt", prompt + 1}));
     if (member("raw")) json_.boolean(true);
     if (!request_.tools.empty()) ignored("tools", "completions have none");
     if (options_.parallel_tool_calls) ignored("parallel_tool_calls", "completions have no tools");
@@ -318,19 +316,19 @@ class RequestWriter {
     }
   }
 
-  WrittenRequest finish(std::string_view path) && {
+  WrittenRequest finish(std::string path) && {
     format();
     think();
     if (member("stream")) json_.boolean(request_.stream);  // Ollama streams unless told not to
     sampling();
-    return std::move(*this).close(path);
+    return std::move(*this).close(std::move(path));
   }
 
-  WrittenRequest close(std::string_view path) && {
+  WrittenRequest close(std::string path) && {
     extra();
     if (has_options_) json_.key("options").raw(std::move(options_json_.end_object()).take());
     json_.end_object();
-    return {std::string(path), std::move(json_).take(), std::move(notices_)};
+    return {std::move(path), std::move(json_).take(), std::move(notices_)};
   }
 
   const Request& request_;
@@ -344,15 +342,25 @@ class RequestWriter {
   std::vector<Notice> notices_;
 };
 
+WrittenBatch batch_of(WrittenRequest one) {
+  WrittenBatch batch{.path = std::move(one.path), .notices = std::move(one.notices)};
+  batch.bodies.push_back(std::move(one.body));
+  return batch;
+}
+
 }  // namespace
 
-WrittenRequest write_ollama_request(const Request& request) {
+WrittenBatch write_ollama_request(const Request& request) {
   switch (request.kind) {
-    case Request::Kind::chat: return RequestWriter(request).chat();
-    case Request::Kind::completion: return RequestWriter(request).completion();
-    case Request::Kind::embedding: break;
+    case Request::Kind::chat: return batch_of(RequestWriter(request).chat());
+    case Request::Kind::embedding: return batch_of(RequestWriter(request).embedding());
+    case Request::Kind::completion: break;
   }
-  return RequestWriter(request).embedding();
+  if (request.prompts.empty()) kChecks.refuse("no prompts");
+  WrittenBatch batch = batch_of(RequestWriter(request).completion(0));  // all have its notices
+  for (std::size_t i = 1; i < request.prompts.size(); ++i)
+    batch.bodies.push_back(RequestWriter(request).completion(i).body);
+  return batch;
 }
 
 }  // namespace mellea

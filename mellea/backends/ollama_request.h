@@ -1,12 +1,13 @@
 // What is sent to Ollama. Pure: no network.
 #pragma once
 
-#include "mellea/backends/request_checks.h"
+#include "mellea/backends/written_batch.h"
+#include "mellea/core/request.h"
 
 namespace mellea {
 
-// For /api/chat, /api/embed, or, of a completion with one prompt, for /api/generate without a
-// template.
+// For /api/chat, /api/embed, or, of a completion, for /api/generate without a template: that takes
+// one prompt, so there is a body for each.
 //
 // Options of ours stand under Ollama's names in "options": max_tokens as num_predict,
 // context_window as num_ctx (where nobody says it, a prompt over some 4,096 tokens is cut without a
@@ -15,6 +16,6 @@ namespace mellea {
 // object. `extra` wins. The level "minimal" of think is sent as "low", the least that Ollama has.
 //
 // Throws Error (Errc::invalid_request) that names what can't be sent.
-WrittenRequest write_ollama_request(const Request& request);
+WrittenBatch write_ollama_request(const Request& request);
 
 }  // namespace mellea

@@ -13,7 +13,7 @@ namespace {
 // A request of one message; the tests set what they are about.
 Request request() { return {.model = "m", .messages = {{.text = "Hi"}}}; }
 
-std::string body(const Request& asked) { return write_ollama_request(asked).body; }
+std::string body(const Request& asked) { return write_ollama_request(asked).bodies.front(); }
 
 // The body without what every request() has.
 std::string rest(const Request& asked) {
@@ -209,21 +209,28 @@ TEST(OllamaRequest, HasTheFormOfTheAnswer) {
   EXPECT_EQ(rest(asked), R"(,"format":"json","stream":false})");
 }
 
-TEST(OllamaRequest, OfACompletionHasOnePromptAndNoTemplate) {
+TEST(OllamaRequest, OfACompletionHasABodyForEachPromptAndNoTemplate) {
   Request asked = {.kind = Request::Kind::completion,
                    .model = "m",
                    .prompts = {"Once"},
                    .options = {.max_tokens = 5, .logprobs = true, .think = std::string("off")},
                    .format = Format{}};
-  const WrittenRequest written = write_ollama_request(asked);
+  const WrittenBatch written = write_ollama_request(asked);
   EXPECT_EQ(written.path, "/api/generate");
   EXPECT_EQ(
-      written.body,
+      written.bodies.front(),
       R"({"model":"m","prompt":"Once","raw":true,"logprobs":true,"format":"json","think":false,)"
       R"("stream":false,"options":{"num_predict":5}})");
   EXPECT_EQ(ignored(asked), std::vector<std::string>{});
   asked.prompts.push_back("Twice");
-  EXPECT_EQ(refusal(asked), "ollama: 2 prompts: Ollama takes one at a time: ask for each alone");
+  const WrittenBatch both = write_ollama_request(asked);
+  ASSERT_EQ(both.bodies.size(), 2U);
+  EXPECT_EQ(both.bodies[0], written.bodies.front());
+  EXPECT_NE(both.bodies[1].find(R"("prompt":"Twice","raw":true)"), std::string::npos);
+  asked.options.user = std::string("u");
+  EXPECT_EQ(ignored(asked), std::vector<std::string>{"user"}) << "told once";
+  asked.prompts.push_back("\xFF");
+  EXPECT_EQ(refusal(asked), "ollama: prompt 3: the text is not valid UTF-8");
   asked.prompts.clear();
   EXPECT_EQ(refusal(asked), "ollama: no prompts");
 }
@@ -238,10 +245,11 @@ TEST(OllamaRequest, OfEmbeddingsHasInputsAndSaysWhatItLeavesOut) {
                   .extra = Json::parse(R"({"dimensions":256,"truncate":false,"num_gpu":0})")},
       .format = Format{},
       .stream = true};
-  const WrittenRequest written = write_ollama_request(asked);
+  const WrittenBatch written = write_ollama_request(asked);
   EXPECT_EQ(written.path, "/api/embed");
-  EXPECT_EQ(written.body, R"({"model":"m","input":["a","b"],"dimensions":256,"truncate":false,)"
-                          R"("options":{"num_ctx":512,"num_gpu":0}})");
+  EXPECT_EQ(written.bodies.front(),
+            R"({"model":"m","input":["a","b"],"dimensions":256,"truncate":false,)"
+            R"("options":{"num_ctx":512,"num_gpu":0}})");
   EXPECT_EQ(ignored(asked), (std::vector<std::string>{"temperature", "format"}));
 }
 

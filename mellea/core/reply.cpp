@@ -104,7 +104,10 @@ std::string_view to_string(Message::Role role) noexcept {
 
 void add(Reply& reply, const Chunk& chunk) {
   if (const auto* usage = std::get_if<Usage>(&chunk.what)) {
-    reply.usage = updated(reply.usage.value_or(Usage{}), *usage);
+    if (chunk.index < 0)
+      reply.usage = *usage;  // of all prompts: what is missing in it nobody knows
+    else if (chunk.index == 0)
+      reply.usage = updated(reply.usage.value_or(Usage{}), *usage);
   } else if (const auto* info = std::get_if<ResponseInfo>(&chunk.what)) {
     if (!info->id.empty()) reply.response.id = info->id;
     if (!info->model.empty()) reply.response.model = info->model;

@@ -76,6 +76,16 @@ TEST(ReplyTest, MetadataThatIsToldLaterJoinsWhatWasToldBefore) {
   EXPECT_EQ(reply.response.metadata.text(), R"({"cost":2,"id":"a","times":[3]})");
 }
 
+TEST(ReplyTest, TheUsageOfAllPromptsIsNotMixedWithThatOfOne) {
+  const Usage first{.input_tokens = 1, .output_tokens = 2};
+  const std::vector<Chunk> each = {{.index = 0, .what = first},
+                                   {.index = 1, .what = Usage{.output_tokens = 3}}};
+  EXPECT_EQ(folded(each).usage, first);
+  std::vector<Chunk> all = each;
+  all.push_back({.index = -1, .what = Usage{.output_tokens = 5}});
+  EXPECT_EQ(folded(all).usage, Usage{.output_tokens = 5});
+}
+
 TEST(ReplyTest, PutsToolCallsTogether) {
   const Reply reply =
       folded({{.what = ToolCallPart{.call = 0, .id = "c1", .name = "f", .arguments = "{\"a\""}},

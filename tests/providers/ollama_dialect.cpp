@@ -70,8 +70,7 @@ class Ollama final : public Dialect {
   }
 
   Gaps gaps() const override {
-    return {.batches = "Ollama takes one at a time",
-            .image_urls = "Ollama fetches no images",
+    return {.image_urls = "Ollama fetches no images",
             .audio = "Ollama takes no sound",
             .ids = true,
             .total_tokens = true,
