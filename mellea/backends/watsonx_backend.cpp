@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "mellea/backends/http_batch.h"
 #include "mellea/backends/http_provider.h"
 #include "mellea/backends/iam_tokens.h"
 #include "mellea/backends/watsonx_reply.h"
@@ -84,33 +85,53 @@ std::shared_ptr<TokenSource> tokens_for(BackendOptions& options,
   return tokens;
 }
 
+// watsonx takes one prompt at a time.
+WrittenBatch written_each(const Request& request, const WatsonxOptions& options) {
+  const bool each = request.kind == Request::Kind::completion && request.prompts.size() > 1;
+  WrittenBatch batch;
+  for (std::size_t i = 0; i < (each ? request.prompts.size() : 1); ++i) {
+    Request one = request;
+    if (each) one.prompts = {request.prompts[i]};
+    WrittenRequest written = write_watsonx_request(one, options);
+    batch.bodies.push_back(std::move(written.body));
+    if (i > 0) continue;  // all have the same notices
+    batch.path = std::move(written.path);
+    batch.notices = std::move(written.notices);
+  }
+  return batch;
+}
+
 class WatsonxBackend final : public Backend {
  public:
   WatsonxBackend(BackendOptions options, std::shared_ptr<TokenSource> tokens,
                  std::shared_ptr<Network> network)
-      : http_({.provider = "watsonx",
-               .auth_hint = tokens ? "check WATSONX_API_KEY, and that its owner may use the project"
-                                   : "check the key or the token",
-               .models = {.list = "resources", .name = "model_id"},
-               .models_path = "/ml/v1/foundation_model_specs",
-               .tokens = std::move(tokens)},
-              std::move(options), std::move(network)) {}
+      : http_(std::make_shared<const HttpProvider>(
+            HttpProviderTraits{
+                .provider = "watsonx",
+                .auth_hint = tokens
+                                 ? "check WATSONX_API_KEY, and that its owner may use the project"
+                                 : "check the key or the token",
+                .models = {.list = "resources", .name = "model_id"},
+                .models_path = "/ml/v1/foundation_model_specs",
+                .tokens = tokens},
+            std::move(options), std::move(network))) {}
 
   std::string_view provider() const override { return "watsonx"; }
-  Endpoint endpoint() const override { return http_.endpoint(); }
+  Endpoint endpoint() const override { return http_->endpoint(); }
 
   std::unique_ptr<ReplyStream> start(Request request, std::stop_token stop) override {
-    if (request.model.empty()) request.model = http_.options().model;
+    if (request.model.empty()) request.model = http_->options().model;
     const bool streams = request.stream && request.kind != Request::Kind::embedding;
-    return http_.send(request,
-                      {.written = write_watsonx_request(request, http_.options().watsonx),
-                       .accept = streams ? "text/event-stream" : "application/json",
-                       .make_decoder = decoder_for(request)},
-                      std::move(stop));
+    return send_batch(
+        http_, request,
+        {.written = written_each(request, http_->options().watsonx),
+         .accept = streams ? "text/event-stream" : "application/json",
+         .decoder_of = [decoder = decoder_for(request)](std::size_t) { return decoder; }},
+        std::move(stop));
   }
 
   std::vector<std::string> models(std::stop_token stop) override {
-    return http_.models(std::move(stop));
+    return http_->models(std::move(stop));
   }
 
  private:
@@ -125,7 +146,7 @@ class WatsonxBackend final : public Backend {
     };
   }
 
-  const HttpProvider http_;
+  const std::shared_ptr<const HttpProvider> http_;  // never null
 };
 
 }  // namespace

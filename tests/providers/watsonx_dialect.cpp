@@ -21,7 +21,7 @@ class Watsonx final : public OpenAiProtocol {
             .watsonx = {.project = "p-1", .iam_url = server.url("/identity/token")}};
   }
 
-  Gaps gaps() const override { return {.batches = "watsonx takes one at a time", .tokens = true}; }
+  Gaps gaps() const override { return {.tokens = true}; }
 
   std::optional<Script> aside(const ReceivedRequest& request) const override {
     if (!request.path.starts_with("/identity/token")) return {};
