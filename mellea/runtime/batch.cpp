@@ -102,6 +102,10 @@ class Batch {
 }  // namespace
 
 BatchResult run_batch(const Model& model, BatchJob job) {
+  if (job.options.choices && *job.options.choices > 1)
+    throw Error(Errc::invalid_request, "a batch gives one answer a prompt: choices is " +
+                                           std::to_string(*job.options.choices) +
+                                           ": ask with the prompt so many times");
   const std::string_view provider = model.backend->provider();
   Operation<GenerationBatchPreCall> operation(
       model.hooks,

@@ -194,6 +194,12 @@ TEST_F(ToolCallsTest, AUsageThatIsOfAllPromptsIsNoPromptsOwn) {
   EXPECT_FALSE(result.replies[0].usage);
 }
 
+TEST_F(ToolCallsTest, ABatchOfSeveralAnswersAPromptIsRefused) {
+  EXPECT_EQ(error_of([&] { start().generate_raw({"x"}, {.options = {.choices = 2}}); }).code(),
+            Errc::invalid_request);
+  EXPECT_TRUE(backend_->requests().empty());
+}
+
 TEST_F(ToolCallsTest, ABatchThatFailsTellsWhatHadCome) {
   std::shared_ptr<const std::vector<Reply>> had;
   make_runtime({plugin([&](Subscriber& hooks) {
