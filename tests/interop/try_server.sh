@@ -5,9 +5,9 @@ set -euo pipefail
 test=$1 program=$2
 "$test" --gtest_filter="$3"
 "$program" doctor --backend "$MELLEA_BACKEND"
-say() {
-  "$program" chat --backend "$MELLEA_BACKEND" --model "$MELLEA_MODEL" \
-    --option temperature=0 --option max_tokens=40 "$@" hi | tee /dev/stderr | grep -q 'Hello from a tiny local model'
-}
-say
-say --no-stream
+for how in --stream --no-stream; do
+  answer=$("$program" chat --backend "$MELLEA_BACKEND" --model "$MELLEA_MODEL" \
+    --option temperature=0 --option max_tokens=40 "$how" hi)
+  echo "mellea chat $how:$answer"
+  [[ $answer == *"Hello from a tiny local model"* ]]
+done

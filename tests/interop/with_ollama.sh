@@ -21,7 +21,7 @@ until curl -sf --max-time 2 "http://$OLLAMA_HOST/api/version" > /dev/null; do
   kill -0 "$server" 2> /dev/null || { tail -n 20 "$dir/server.log"; exit 1; }
   sleep 0.1
 done
-# The words that the model looks for, as its own template has them.
+# The words that the model looks for and says, which Ollama finds in the template too.
 cat > "$dir/Modelfile" << 'MODEL'
 FROM ./tiny.gguf
 TEMPLATE """{{- if or .System .Tools }}<|im_start|>system
@@ -40,11 +40,9 @@ TEMPLATE """{{- if or .System .Tools }}<|im_start|>system
 {{- if eq .Role "user" }}<|im_start|>user
 {{ .Content }}<|im_end|>
 {{ else if eq .Role "assistant" }}<|im_start|>assistant
-{{ .Content }}
-{{- range .ToolCalls }}<tool_call>
-{"name": "{{ .Function.Name }}", "arguments": {{ .Function.Arguments }}}
-</tool_call>
-{{- end }}<|im_end|>
+{{ if .Content }}{{ .Content }}{{ else if .ToolCalls }}<tool_call>
+{{ range .ToolCalls }}{"name": "{{ .Function.Name }}", "arguments": {{ .Function.Arguments }}}
+{{ end }}</tool_call>{{ end }}<|im_end|>
 {{ else if eq .Role "tool" }}<|im_start|>user
 <tool_response>
 {{ .Content }}
