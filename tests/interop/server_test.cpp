@@ -37,7 +37,8 @@ class ServerTest : public ::testing::Test {
   }
 
   Reply ask(Request request) {
-    const auto stream = runtime_.backend(the_server())->start(std::move(request), {});
+    const auto backend = runtime_.backend(the_server());  // a model of this machine goes with it
+    const auto stream = backend->start(std::move(request), {});
     Reply reply;
     Chunk chunk;
     for (Next next{}; (next = stream->try_next(chunk)) != Next::end;) {
