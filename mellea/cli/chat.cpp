@@ -78,7 +78,7 @@ Session open_session(Runtime& runtime, const BackendOptions& options, Context co
   try {
     const std::shared_ptr<Backend> backend = runtime.backend(options);
     if (options.model.empty()) throw UsageError(no_model_given(*backend));
-    return runtime.start_session(backend, options.model, {.context = std::move(context)});
+    return runtime.start_session(backend, model_name(options), {.context = std::move(context)});
   } catch (const Error& error) {
     refuse(error, options.backend);
   }
