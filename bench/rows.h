@@ -26,6 +26,8 @@ void thread_rows(const Settings& settings);
 void many_rows(const Settings& settings);
 void many_tls_rows(const Settings& settings);
 void cancel_rows(const Settings& settings);
+void instruct_rows(const Settings& settings);
+void instruct_soak_rows(const Settings& settings);
 void include_rows(const Settings& settings);
 void silence_rows(const Settings& settings);
 void soak_rows(const Settings& settings);
@@ -49,9 +51,11 @@ inline constexpr std::array kGroups = {
     Group{"many", "5,000 streams at once", many_rows, false, true},
     Group{"many-tls", "5,000 streams at once, with TLS", many_tls_rows, false, true},
     Group{"cancel", "from cancel() to the end of the call", cancel_rows, false, true},
+    Group{"instructs", "200 instructs at once, with judges", instruct_rows},
     Group{"include", "what including the library costs", include_rows},
     Group{"silence", "33 seconds of silence in a stream", silence_rows, true},
     Group{"soak", "memory after 200,000 calls", soak_rows, true},
+    Group{"instruct-soak", "memory after 100,000 instructs", instruct_soak_rows},
 };
 
 }  // namespace mellea::bench

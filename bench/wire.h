@@ -19,7 +19,7 @@ struct Wire {
   std::string_view stream_members{};    // the same for a streamed answer
   std::string_view event_begins{};      // what stands before the JSON of an event, on its line
   std::string_view event_ends{};        // what stands after it
-  std::string_view once{};                // what each event has once, whatever frames it
+  std::string_view once{};              // what each event has once, whatever frames it
   bool has_choices = false;             // the text is in choices[0], else in the answer itself
   const char* authorization = nullptr;  // a header, if it must have one
 };
