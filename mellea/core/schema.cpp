@@ -72,12 +72,6 @@ std::string listed(const List& list, const Show& show) {
   return all;
 }
 
-std::size_t code_points(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80;
-  }));
-}
-
 bool is_multiple(const json& value, double of) {
   const bool whole = std::trunc(of) == of && std::abs(of) < 0x1p53;
   if (whole && value.is_number_unsigned())

@@ -24,7 +24,8 @@ struct Compaction {
   // What would be forgotten is summed up by the model, in an action of its own that the next call
   // waits for: one for all calls at once, and those that begin meanwhile go on with everything.
   // Half of the window, or of the tokens, then stays in its own words beside the two messages that
-  // the summary is. If there is none to be had, a Diagnostic says why, and nothing is forgotten.
+  // the summary is. If there is none to be had, a Diagnostic says why, and nothing is forgotten;
+  // nor is it where only the last summary would go.
   bool summarise = false;
 };
 

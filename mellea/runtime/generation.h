@@ -45,7 +45,8 @@ struct GenerationOptions {
   OnEnd on_end{};
 };
 
-// Shortens the limit of the whole to what is left until then.
+// Shortens the limit of the whole to what is left until then. Throws Error (Errc::timeout) if
+// nothing is.
 void limit(Limits& limits, std::optional<Instant> until);
 
 // Exactly one thread at a time holds the pump: it takes chunks from the backend's stream, tells the

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -36,6 +38,24 @@ class Thought : public Component {
   }
 };
 
+// Makes the references of a schema that moves to `path` lead where they led. Definitions stay at
+// the root.
+void lead_on(nlohmann::json& schema, const std::string& path) {
+  static constexpr auto kValues =
+      std::to_array<std::string_view>({"const", "default", "enum", "examples"});
+  if (schema.is_array())
+    for (nlohmann::json& each : schema) lead_on(each, path);
+  if (!schema.is_object()) return;
+  for (auto& [name, value] : schema.items()) {
+    const std::string* const goal = name == "$ref" ? value.get_ptr<const std::string*>() : nullptr;
+    if (goal && goal->starts_with('#') && !goal->starts_with("#/$defs/") &&
+        !goal->starts_with("#/definitions/"))
+      value = '#' + path + goal->substr(1);
+    else if (std::find(kValues.begin(), kValues.end(), name) == kValues.end())
+      lead_on(value, path);
+  }
+}
+
 // Gives its argument back, as text or, where a format is asked for, as JSON.
 Tool final_tool(const std::optional<Format>& format) {
   nlohmann::json answer = {{"type", "string"}};
@@ -45,17 +65,21 @@ Tool final_tool(const std::optional<Format>& format) {
     answer = {{"type", "object"}};
   nlohmann::json parameters = {
       {"type", "object"}, {"properties", {{"answer", answer}}}, {"required", {"answer"}}};
-  // References of the format's schema are to its own root.
-  if (const auto definitions = answer.find("$defs"); definitions != answer.end()) {
-    parameters["$defs"] = *definitions;
-    parameters["properties"]["answer"].erase("$defs");
-  }
+  // What references of the format's schema are to stands at the root, or moves with it.
+  nlohmann::json& moved = parameters["properties"]["answer"];
+  for (const char* definitions : {"$defs", "definitions"})
+    if (const auto found = moved.find(definitions); found != moved.end()) {
+      parameters[definitions] = std::move(*found);
+      moved.erase(found);
+      lead_on(parameters[definitions], "/properties/answer");
+    }
+  lead_on(moved, "/properties/answer");
   return Tool({.name = std::string(kFinalTool),
                .description = "Ends the work with the answer to the goal.",
                .parameters = Json(std::move(parameters))},
-              [](const Json& arguments, const Call&) {
+              [is_text = !format](const Json& arguments, const Call&) {
                 const nlohmann::json& given = arguments->at("answer");
-                return given.is_string() ? given.get<std::string>() : given.dump();
+                return is_text ? given.get<std::string>() : given.dump();
               });
 }
 
@@ -86,7 +110,7 @@ class React {
         context_(Context::chat()) {}
 
   void run(const std::string& goal) {
-    for (const Message& message : call_.before.view()) context_ = context_.add(message);
+    if (call_.before.kind() == Context::Kind::chat) context_ = context_.with(call_.before.turns());
     context_ = context_.add(Goal(goal).render({}));
     goal_ = context_.turns().back();
     const int limit = operation_.opening()->max_steps;

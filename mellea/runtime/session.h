@@ -43,7 +43,8 @@ struct CallOptions {
   Option<Strategy> strategy{};     // not set: that of the verb; off: one answer, whatever it is
   std::string system{};            // said before all else; empty: nothing
   bool stream = false;
-  std::optional<Instant> until{};  // then it fails with Errc::timeout
+  // Then it fails with Errc::timeout. What runs of your own functions is waited for.
+  std::optional<Instant> until{};
   Limits limits{};
   std::stop_token stop{};  // cancels (CancelReason::caller)
   Labels labels{};

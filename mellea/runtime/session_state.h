@@ -136,6 +136,7 @@ class RunningCall {
 
  private:
   RunningCall(std::shared_ptr<SessionState> session, std::stop_token caller);
+  bool is_at_work() const;
 
   std::vector<std::shared_ptr<Generation>> generations() const;
 

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "mellea/core/text.h"
 #include "mellea/runtime/checks.h"
 #include "mellea/runtime/stream_state.h"
 #include "mellea/runtime/validation.h"
@@ -44,12 +45,6 @@ StreamJob checked(StreamJob job) {
 StreamJob with_cancellation(StreamJob job, std::shared_ptr<const Cancellation> cancellation) {
   job.model.cancellation = std::move(cancellation);
   return job;
-}
-
-std::size_t code_points(std::string_view text) noexcept {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char byte) {
-    return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U;
-  }));
 }
 
 std::vector<Checked> failed(const std::vector<Checked>& checks) {
