@@ -93,7 +93,7 @@ Session open_session(Runtime& runtime, const BackendOptions& options, SessionOpt
   try {
     const std::shared_ptr<Backend> backend = runtime.backend(options);
     if (options.model.empty()) throw UsageError(no_model_given(*backend));
-    return runtime.start_session(backend, options.model, std::move(session));
+    return runtime.start_session(backend, model_name(options), std::move(session));
   } catch (const Error& error) {
     refuse(error, options.backend);
   }

@@ -86,8 +86,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
   bool runs() const noexcept;
   std::string partial_text() const;
   const Scope& scope() const noexcept { return operation_.scope(); }
-  const std::shared_ptr<const Target>& target() const noexcept {
-    return operation_.opening()->target;
+  const std::shared_ptr<const GenerationPreCall>& opening() const noexcept {
+    return operation_.opening();
   }
 
  private:

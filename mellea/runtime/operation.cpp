@@ -152,7 +152,7 @@ std::shared_ptr<const Block> Closing<StreamingStart>::tell(
                             .success = facts.success,
                             .failures = std::move(facts.failures),
                             .length = facts.length,
-                            .target = std::move(facts.target)});
+                            .generation = std::move(facts.generation)});
   return nullptr;
 }
 

@@ -118,6 +118,13 @@ class Session {
   void act_async(std::shared_ptr<const Component> component, CallOptions options,
                  Completion<Result> done) const;
 
+  // The same, with the answer as a described struct; include mellea/typed.h.
+  template <class T>
+  void instruct_async(Instruction instruction, CallOptions options,
+                      Completion<Typed<T>> done) const;
+  template <class T>
+  void chat_async(std::string text, CallOptions options, Completion<Typed<T>> done) const;
+
   // An answer that is read in chunks, each checked before it is given out; the requirements of
   // `options` are checked at its end. Block only for what plugins do before the request is sent. A
   // format and a strategy are refused (Errc::invalid_request): what they need is the whole answer.

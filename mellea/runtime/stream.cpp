@@ -406,9 +406,10 @@ void StreamState::finish(const Ending& ending, std::optional<Error> error) {
   const bool success = ending.outcome == Outcome::ok && !unmet_;
   const std::size_t length = code_points(std::string_view(text_).substr(0, given_));
   if (is_heard()) tell(StreamCompleted{.success = success, .length = length});
-  operation_.end(
-      ending,
-      {.success = success, .failures = unmet_, .length = length, .target = generation_->target()});
+  operation_.end(ending, {.success = success,
+                          .failures = unmet_,
+                          .length = length,
+                          .generation = generation_->opening()});
   std::optional<Result> result;
   if (!error) {
     const Attempt& last = attempts_.back();
