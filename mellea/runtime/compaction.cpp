@@ -148,6 +148,7 @@ Turns Division::what_stays() const {
 
 std::optional<Division> divide(const Compaction& compaction, const Turns& turns,
                                const Measure& measure, const Message* pinned) {
+  if (compaction.window == 0 && compaction.tokens == 0) return {};
   const Cutting cutting(turns, pinned);
   std::string_view how;
   std::size_t cut = 0;
