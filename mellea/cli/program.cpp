@@ -34,7 +34,7 @@ Keys come from the environment only. mellea COMMAND --help says more.)";
 
 constexpr const char* kChatNotes =
     R"(PROMPT, or standard input, or both: prompt, blank line, input. Neither, on a terminal: a
-conversation (Ctrl-C stops the answer, Ctrl-D leaves, /reset starts anew).
+conversation (Ctrl-C stops the answer, Ctrl-D leaves, /reset starts anew, /help says so).
 
 Examples:
   mellea chat "Why is the sky blue?"              with MELLEA_BACKEND and MELLEA_MODEL set

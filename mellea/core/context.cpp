@@ -6,10 +6,14 @@
 namespace mellea {
 
 Context Context::add(Message message) const {
+  return add(Turns{std::make_shared<const Message>(std::move(message))});
+}
+
+Context Context::add(const Turns& more) const {
   Turns turns;
-  turns.reserve(turns_->size() + 1);
+  turns.reserve(turns_->size() + more.size());
   turns = *turns_;
-  turns.push_back(std::make_shared<const Message>(std::move(message)));
+  turns.insert(turns.end(), more.begin(), more.end());
   return with(std::move(turns));
 }
 

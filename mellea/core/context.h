@@ -25,6 +25,7 @@ class Context {
   static Context chat() { return Context(Kind::chat); }
 
   [[nodiscard]] Context add(Message message) const;
+  [[nodiscard]] Context add(const Turns& more) const;
   [[nodiscard]] Context with(Turns turns) const;  // the same kind, with these instead
   [[nodiscard]] Context cleared() const { return Context(kind_); }  // the same kind, no turns
 

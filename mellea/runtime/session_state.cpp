@@ -129,14 +129,15 @@ Context SessionState::add_turns(Added added) {
 }
 
 Context SessionState::add_said(Added added) {
+  Context::Turns said;
+  for (Message& message : added.said)
+    said.push_back(std::make_shared<const Message>(std::move(message)));
   Measure of_answer;
-  if (compaction.tokens > 0 && added.usage) {
-    for (const Message& message : added.said) added.before = added.before.add(message);
-    of_answer = measured(added.before.turns(), added.usage);
-  }
+  if (compaction.tokens > 0 && added.usage)
+    of_answer = measured(added.before.add(said).turns(), added.usage);
   std::unique_lock lock(mutex);
   if (context.kind() != Context::Kind::chat || conversation != added.conversation) return context;
-  for (Message& message : added.said) context = context.add(std::move(message));
+  context = context.add(said);
   if (of_answer.tokens > 0) measure = of_answer;
   if (compaction.summarise) return context;
   const std::optional<Division> division = divide(compaction, context.turns(), measure);
@@ -164,10 +165,8 @@ void SessionState::end_summary(const Context& before, const std::optional<Contex
   std::lock_guard lock(mutex);
   summing_up = false;
   if (!after || !context.continues(before)) return;
-  Context::Turns turns = after->turns();
   const auto since = context.turns().begin() + static_cast<std::ptrdiff_t>(before.size());
-  turns.insert(turns.end(), since, context.turns().end());
-  context = context.with(std::move(turns));
+  context = after->add(Context::Turns(since, context.turns().end()));
 }
 
 Context SessionState::context_now() const {

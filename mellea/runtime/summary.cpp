@@ -80,11 +80,10 @@ std::optional<Context> sum_up(const std::shared_ptr<SessionState>& session, cons
                                       caught_error("summary").what()});
     return {};
   }
-  Context::Turns turns = division.pinned;
-  turns.push_back(std::make_shared<const Message>(Message{.text = std::string(kQuestion)}));
-  turns.push_back(std::make_shared<const Message>(std::move(summary)));
-  turns.insert(turns.end(), division.rest.begin(), division.rest.end());
-  Context after = before.with(std::move(turns));
+  Context after = before.with(division.pinned)
+                      .add({.text = std::string(kQuestion)})
+                      .add(std::move(summary))
+                      .add(division.rest);
   tell_compacted(call.hooks, {.scope = scope, .how = "summary", .before = before, .after = after});
   return after;
 }

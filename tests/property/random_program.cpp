@@ -100,12 +100,20 @@ class Program {
     Session session =
         runtime_->start_session(backend_, "demo",
                                 {.context = dice_.one_in(2) ? Context::chat() : Context::simple(),
+                                 .compaction = compaction(),
                                  .span = !dice_.one_in(5)});
     for (int calls = dice_.below(4); calls > 0; --calls) attempt([&] { call(session); });
     if (dice_.one_in(4)) in_parallel(session);
     if (dice_.one_in(5)) attempt([&] { session.reset(); });
     if (dice_.one_in(3)) session.end();
     if (dice_.one_in(5)) attempt([&] { session.chat("late", options()); });
+  }
+
+  Compaction compaction() {
+    if (dice_.one_in(2)) return {};
+    return {.window = dice_.one_in(4) ? 0U : static_cast<std::size_t>(4 + dice_.below(3)),
+            .tokens = 1 + dice_.below(20),
+            .summarise = dice_.one_in(2)};
   }
 
   // Whatever hangs is ended by a deadline, so that a program ends.
