@@ -67,23 +67,6 @@ std::optional<Message> question(const ChatArguments& arguments) {
   return message;
 }
 
-// A backend that refuses says its name, others do not.
-[[noreturn]] void refuse(const Error& error, const std::string& backend) {
-  const std::string what = error.what();
-  if (what.starts_with(backend + ": ")) throw UsageError::as_said(what);
-  throw UsageError(what);
-}
-
-Session open_session(Runtime& runtime, const BackendOptions& options, Context context) {
-  try {
-    const std::shared_ptr<Backend> backend = runtime.backend(options);
-    if (options.model.empty()) throw UsageError(no_model_given(*backend));
-    return runtime.start_session(backend, options.model, {.context = std::move(context)});
-  } catch (const Error& error) {
-    refuse(error, options.backend);
-  }
-}
-
 class Chat {
  public:
   Chat(Session session, std::string backend, CallOptions call, AnswerView& view, Console& console,
@@ -102,7 +85,7 @@ class Chat {
     try {
       output = session_.start_chat(std::move(message), call_);
     } catch (const Error& error) {
-      if (error.code() == Errc::invalid_request) refuse(error, backend_);
+      if (error.code() == Errc::invalid_request) throw refusal_of(error, backend_);
       return failed(error);
     }
     try {
@@ -216,7 +199,8 @@ int chat(const ChatArguments& arguments, Console& console, const Environment& en
   int code = kDone;
   {
     Runtime runtime({.plugins = with_progress(telemetry.plugins(), console)});
-    Session session = open_session(runtime, backend, message ? Context::simple() : Context::chat());
+    Session session =
+        open_session(runtime, backend, {.context = message ? Context::simple() : Context::chat()});
     const std::unique_ptr<AnswerView> view = make_view(arguments, session.model(), console);
     Chat chat(session, backend.backend, call, *view, console, interrupts);
     code = message ? chat.ask(*message) : chat.converse();
