@@ -190,16 +190,19 @@ class ProgramRun {
   }
 
   // An answer that came, and is not of its format, is as one that does not meet a requirement.
-  void take(const Error& error, StepResult& result) const {
+  void take(const Error& error, StepResult& result) {
     const bool is_unfit = error.code() == Errc::parse_error && format_of(step()) &&
                           std::string_view(error.what()).starts_with("the answer is ");
     if (!error.partial_text().empty()) result.text = error.partial_text();
-    if (is_unfit)
-      result.failures.push_back({.requirement = "format " + format_of(step())->name,
-                                 .reason = error.what(),
-                                 .code = "schema_mismatch"});
-    else
+    if (!is_unfit) {
       result.error = std::make_shared<const Error>(error);
+      return;
+    }
+    result.failures.push_back({.requirement = "format " + format_of(step())->name,
+                               .reason = error.what(),
+                               .code = "schema_mismatch"});
+    answers_[place_] =
+        Result({.reply = std::make_shared<const Reply>(Reply{.text = error.partial_text()})});
   }
 
   static const Format* format_of(const ProgramStep& step) {
