@@ -128,8 +128,8 @@ BackendOptions choose_model(const ModelArguments& arguments, const Environment& 
   }
   if (!chosen.base_url.empty())
     throw UsageError(
-        "no backend given for the base URL: pass --backend openai, --backend ollama, "
-        "or set MELLEA_BACKEND");
+        "no backend given for the base URL: pass --backend openai if the server speaks OpenAI's "
+        "protocol, else ollama, litellm, huggingface or watsonx, or set MELLEA_BACKEND");
   try {
     return take_ollama(arguments, environment, console);
   } catch (const Error& error) {  // OLLAMA_HOST is no host
@@ -164,7 +164,7 @@ Session open_session(Runtime& runtime, const BackendOptions& backend, SessionOpt
   try {
     const std::shared_ptr<Backend> made = runtime.backend(backend);
     if (backend.model.empty()) throw UsageError(no_model_given(*made));
-    return runtime.start_session(made, backend.model, std::move(options));
+    return runtime.start_session(made, model_name(backend), std::move(options));
   } catch (const Error& error) {
     throw refusal_of(error, backend.backend);
   }

@@ -255,6 +255,7 @@ class Schema::Reader {
   std::uint64_t size(const json& value, const std::string& path) {
     if (!is_integer(value) || value.get<double>() < 0)
       refuse(path, "must be a whole number, 0 or more");
+    if (value.get<double>() >= 0x1p64) return std::numeric_limits<std::uint64_t>::max();
     return value.get<std::uint64_t>();
   }
 

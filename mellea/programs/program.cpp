@@ -52,7 +52,7 @@ Program read_sections(Reading& reading, const YamlNode& root, const ProgramText&
   const YamlNode* variables = root.find("variables");
   program.variables = read_variables(reading, variables, text.variables);
   if (const YamlNode* node = root.find("backend")) program.backend = read_backend(reading, *node);
-  if (const YamlNode* node = root.find("context")) program.context = read_context(reading, *node);
+  if (const YamlNode* node = root.find("context")) read_context(reading, *node, program);
   if (const YamlNode* node = root.find("system"))
     program.system = reading.said(*node, "system").value_or("");
   if (const YamlNode* node = root.find("options")) program.call = read_options(reading, *node);

@@ -28,6 +28,7 @@
 #include "mellea/core/tool.h"
 #include "mellea/programs/fault.h"
 #include "mellea/runtime/chunking.h"
+#include "mellea/runtime/compaction.h"
 #include "mellea/runtime/template.h"
 
 namespace mellea {
@@ -132,6 +133,7 @@ struct ProgramCommand {
 struct Program {
   ProgramBackend backend{};
   Context context = Context::simple();
+  Compaction compaction{};
   std::string system{};
   CallPlan call{};
   Variables variables{};

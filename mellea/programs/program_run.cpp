@@ -47,6 +47,7 @@ class ProgramRun {
 
  private:
   const ProgramStep& step() const { return program_.steps[place_]; }
+  bool is_chat() const { return std::holds_alternative<ChatStep>(step().what); }
 
   StepResult run_step() {
     const Instant begun = Instant::clock::now();
@@ -265,6 +266,9 @@ class ProgramRun {
     call.format = how.format;
     call.requirements = made(how.requirements);
     call.strategy = how.strategy;
+    // One answer, and it is checked.
+    if (!how.requirements.empty() && !how.stream && (how.strategy.is_off() || is_chat()))
+      call.strategy = how.strategy.is_set() ? how.strategy : rejection(1);
     call.system = filled(how.system.value_or(program_.system));
     return call;
   }
@@ -299,7 +303,9 @@ class ProgramRun {
 }  // namespace
 
 SessionOptions session_options(const Program& program) {
-  return {.options = program.call.options, .context = program.context};
+  return {.options = program.call.options,
+          .context = program.context,
+          .compaction = program.compaction};
 }
 
 ProgramResult run_program(const Program& program, const Session& session,

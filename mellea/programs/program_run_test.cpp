@@ -130,7 +130,7 @@ TEST_F(ProgramRunTest, AnAnswerOfAFormatHasAValue) {
   const ProgramResult result =
       run(script("{say: '{\"c\":22}'}, {say: warm}, {say: hot}") + formats +
           "steps: [{instruct: a, format: weather}, {instruct: b, format: weather, id: b}, "
-          "{validate: {of: b, requirements: [{contains: hot}]}}]");
+          "{validate: {of: b, requirements: [{contains: warm}]}}]");
   EXPECT_EQ(steps_[0].value.text(), R"({"c":22})");
   EXPECT_EQ(result.unmet, 1U);
   EXPECT_EQ(result.failed, 0U);
@@ -291,6 +291,22 @@ TEST_F(ProgramRunTest, TheBestOfSeveralMeetsMostOfItsRequirements) {
   EXPECT_EQ(steps_.front().text, "a b");
   EXPECT_EQ(steps_.front().failures.size(), 1U);
   EXPECT_EQ(steps_.front().attempts, 3);
+}
+
+TEST_F(ProgramRunTest, AConversationIsKeptAsShortAsTheProgramSays) {
+  run(script("{say: one}, {say: two}, {say: three}") +
+      "context: {kind: chat, window: 2}\nsteps: [{chat: a}, {chat: b}, {chat: c}]");
+  EXPECT_EQ(backend_->requests()[1].messages.size(), 3U);
+  EXPECT_EQ(backend_->requests()[2].messages.size(), 3U);
+}
+
+TEST_F(ProgramRunTest, WithoutAStrategyTheOneAnswerIsChecked) {
+  const ProgramResult result =
+      run(script("{say: a}, {say: b}") +
+          "steps: [{instruct: x, strategy: none, requirements: [{contains: z}]},\n"
+          "        {chat: x, requirements: [{contains: z}]}]");
+  EXPECT_EQ(result.unmet, 2U);
+  EXPECT_EQ(backend_->requests().size(), 2U);
 }
 
 TEST_F(ProgramRunTest, WhatIsSaidHasAllItsParts) {

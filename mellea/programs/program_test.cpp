@@ -53,7 +53,7 @@ TEST(Program, TellsWhatIsWrongWithIt) {
        "poem.yaml:15:31: strategy.budget: 0; at least 1"},
       {at_line(4,
                "variables: {topic: the sea}\nsteps:\n- {id: poem, chat: a}\n- instruct: A song "
-               "about   {{topc}} and {{topic}}\n"),
+               "about  {{topc}} and {{topic}}\n"),
        "poem.yaml:7:27: {{topc}}: no such variable; known: topic, poem.text. Did you mean "
        "\"topic\"?"},
       {at_line(16, kTool + "steps:\n  - chat: a\n    tools: [get_wether]\n"),
@@ -122,6 +122,13 @@ TEST(Program, EachValueIsOfItsType) {
       {"steps: [{chat: a, stream: {chunking: sentense}}]",
        "1:38: stream.chunking: unknown chunking \"sentense\": did you mean \"sentence\"?"},
       {"steps: [{react: a, max_steps: 0}]", "1:31: max_steps: 0; at least 1"},
+      {"{steps: [{chat: a}], context: {window: 3}}", "1:31: context: it has no kind"},
+      {"{steps: [{chat: a}], context: {kind: chat, window: 0}}",
+       "1:52: context.window: 0; at least 1"},
+      {"{steps: [{chat: a}], context: {kind: simple, tokens: 9}}",
+       "1:31: context: a simple one has nothing to forget: write kind: chat"},
+      {"{steps: [{chat: a}], context: {kind: chat, summarise: true}}",
+       "1:44: context.summarise: of what? Write a window or tokens too"},
       {"{steps: [{chat: a}], context: chatty}",
        "1:31: context: there is no \"chatty\": did you mean \"chat\"?"},
       {"{steps: [{chat: a}], backend: {provider: opnai}}",
@@ -319,7 +326,7 @@ TEST(Program, SaysWhatItsModelIs) {
   const ReadProgram found = read(
       "backend: {provider: openai, model: m, base_url: 'http://x/v1', api_key_env: KEY,\n"
       "  headers: {X-Team: search}}\n"
-      "context: chat\nsystem: Be brief.\n"
+      "context: {kind: chat, window: 20, tokens: 8000, summarise: true}\nsystem: Be brief.\n"
       "options: {temperature: 0.2, stop: [END, STOP], timeout: 60s, extra: {a: [1]}}\n"
       "steps: [{chat: a, system: '', options: {seed: 7}}]\n");
   ASSERT_TRUE(found.program);
@@ -327,6 +334,9 @@ TEST(Program, SaysWhatItsModelIs) {
   EXPECT_EQ(program.backend.provider, "openai");
   EXPECT_EQ(program.backend.headers, (Headers{{"X-Team", "search"}}));
   EXPECT_EQ(program.context.kind(), Context::Kind::chat);
+  EXPECT_EQ(program.compaction.window, 20U);
+  EXPECT_EQ(program.compaction.tokens, 8000);
+  EXPECT_TRUE(program.compaction.summarise);
   EXPECT_EQ(program.system, "Be brief.");
   EXPECT_EQ(*program.call.options.temperature, 0.2);
   EXPECT_EQ(program.call.options.stop->size(), 2U);

@@ -109,12 +109,35 @@ ProgramBackend read_backend(Reading& reading, const YamlNode& node) {
   return backend;
 }
 
-Context read_context(Reading& reading, const YamlNode& node) {
+void read_context(Reading& reading, const YamlNode& node, Program& program) {
   constexpr std::array<std::string_view, 2> kKinds = {"simple", "chat"};
-  const auto kind = reading.text(node, "context");
-  if (!kind || *kind == "simple") return Context::simple();
-  if (*kind != "chat") reading.fault(node.at, "context: there is no " + unknown(*kind, kKinds));
-  return Context::chat();
+  constexpr std::array<std::string_view, 4> kKeys = {"kind", "window", "tokens", "summarise"};
+  const bool in_detail = node.kind == YamlNode::Kind::map;
+  if (in_detail) reading.require_known(node, kKeys, "in context");
+  const YamlNode* named = in_detail ? node.find("kind") : &node;
+  if (!named) return reading.fault(node.at, "context: it has no kind");
+  const auto kind = reading.text(*named, "context");
+  if (!kind) return;
+  if (*kind == "chat")
+    program.context = Context::chat();
+  else if (*kind != "simple")
+    return reading.fault(named->at, "context: there is no " + unknown(*kind, kKinds));
+  if (!in_detail) return;
+  const auto number = [&](const char* key) {
+    const YamlNode* value = node.find(key);
+    return value ? reading.whole_number(*value, "context." + std::string(key), 1).value_or(0) : 0;
+  };
+  Compaction& compaction = program.compaction;
+  compaction.window = static_cast<std::size_t>(number("window"));
+  compaction.tokens = number("tokens");
+  if (const YamlNode* summarise = node.find("summarise"))
+    compaction.summarise = reading.boolean(*summarise, "context.summarise").value_or(false);
+  const bool is_limited = node.find("window") || node.find("tokens");
+  if (is_limited && *kind == "simple")
+    reading.fault(node.at, "context: a simple one has nothing to forget: write kind: chat");
+  if (compaction.summarise && !is_limited)
+    reading.fault(node.find("summarise")->key_at,
+                  "context.summarise: of what? Write a window or tokens too");
 }
 
 namespace {

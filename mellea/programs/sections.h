@@ -23,7 +23,7 @@ struct Definitions {
 // Each reads one node. What is wrong is a fault of `reading`, and left out.
 
 ProgramBackend read_backend(Reading& reading, const YamlNode& node);
-Context read_context(Reading& reading, const YamlNode& node);
+void read_context(Reading& reading, const YamlNode& node, Program& program);
 CallPlan read_options(Reading& reading, const YamlNode& node);
 // As texts; `given` wins, and is known too.
 Variables read_variables(Reading& reading, const YamlNode* node, const Variables& given);
