@@ -1,5 +1,6 @@
 #include "mellea/core/context.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace mellea {
@@ -9,9 +10,18 @@ Context Context::add(Message message) const {
   turns.reserve(turns_->size() + 1);
   turns = *turns_;
   turns.push_back(std::make_shared<const Message>(std::move(message)));
-  Context longer(kind_);
-  longer.turns_ = std::make_shared<const Turns>(std::move(turns));
-  return longer;
+  return with(std::move(turns));
+}
+
+Context Context::with(Turns turns) const {
+  Context other(kind_);
+  other.turns_ = std::make_shared<const Turns>(std::move(turns));
+  return other;
+}
+
+bool Context::continues(const Context& earlier) const noexcept {
+  return size() >= earlier.size() &&
+         std::equal(earlier.turns_->begin(), earlier.turns_->end(), turns_->begin());
 }
 
 std::vector<Message> Context::messages() const {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "mellea/runtime/summary.h"
+
 namespace mellea {
 namespace {
 
@@ -52,10 +54,13 @@ std::shared_ptr<Action> Action::begin(std::shared_ptr<SessionState> session, Mad
     // A plugin may have changed them.
     action->message_ = std::make_shared<const Message>(
         action->call_.component->render(told(opening.requirements)));
+    if (!action->call_.aside)
+      action->call_.before =
+          context_of(action->session_, action->call_, action->operation_.scope());
     return action;
   } catch (...) {
     const Error error = caught_error("the call");
-    action->end(ended_with(error));
+    action->end(ended_with(error, action->model_.cancellation->reason()));
     throw error;
   }
 }
@@ -90,7 +95,7 @@ Question Action::question() const {
   const ComponentPreExecute& opening = *operation_.opening();
   return {.parent = operation_.scope(),
           .message = message_,
-          .context = opening.context,
+          .context = call_.before,
           .component = opening.component,
           .prompt = opening.prompt,
           .options = *opening.options,
@@ -210,7 +215,12 @@ Result Action::completed(const Result& of_generation) const {
 
 void Action::end_well(std::vector<Message> said, Closing<ComponentPreExecute>::Facts facts) {
   facts.context = call_.aside ? session_->context_now()
-                              : session_->add_turns(call_.conversation, std::move(said));
+                              : session_->add_turns({.conversation = call_.conversation,
+                                                     .said = std::move(said),
+                                                     .usage = facts.reply->usage,
+                                                     .before = call_.before,
+                                                     .hooks = call_.hooks,
+                                                     .scope = operation_.scope()});
   operation_.end(ended_ok(), std::move(facts));
   call_.running = nullptr;  // the session need not wait for whoever holds the result
 }

@@ -1,8 +1,8 @@
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "mellea/runtime/react_run.h"
+#include "mellea/runtime/summary.h"
 #include "mellea/runtime/tool_calls.h"
 #include "mellea/runtime/usage_sum.h"
 
@@ -88,6 +88,7 @@ class React {
   void run(const std::string& goal) {
     for (const Message& message : call_.before.view()) context_ = context_.add(message);
     context_ = context_.add(Goal(goal).render({}));
+    goal_ = context_.turns().back();
     const int limit = operation_.opening()->max_steps;
     while (!answer_ && (limit <= 0 || std::ssize(steps_) < limit)) step();
   }
@@ -107,14 +108,16 @@ class React {
 
   void step() {
     MadeCall call = call_;
-    call.component = std::make_shared<const Thought>();
     call.options = call_options();
     call.parent = operation_.scope();
     call.origin = nullptr;
+    compact(call);
+    call.component = std::make_shared<const Thought>();
     call.before = context_;
     call.aside = true;
     const Result said = Action::begin(session_, std::move(call))->run();
     context_ = context_.add(Thought().render({})).add(said_by(said.reply()));
+    measure_ = measured(context_.turns(), said.usage());
     AgentResult::Step step{.said = said};
     if (!said.tool_calls().empty()) {
       step.tools = run_tools(model_, {.parent = operation_.scope(),
@@ -131,12 +134,29 @@ class React {
     steps_.push_back(std::move(step));
   }
 
+  void compact(const MadeCall& call) {
+    const Compaction& compaction = session_->compaction;
+    const auto division = divide(compaction, context_.turns(), measure_, goal_.get());
+    if (!division) return;
+    const Context before = context_;
+    if (compaction.summarise) {
+      context_ = sum_up(session_, call, call.parent, before, *division).value_or(before);
+      return;
+    }
+    context_ = before.with(division->what_stays());
+    tell_compacted(
+        call.hooks,
+        {.scope = call.parent, .how = division->how, .before = before, .after = context_});
+  }
+
   const std::shared_ptr<SessionState>& session_;
   const MadeCall& call_;
   const Operation<AgentStart>& operation_;
   const ReactOptions& options_;
   const Model model_;
-  Context context_;  // of the agent alone
+  Context context_;                      // of the agent alone
+  std::shared_ptr<const Message> goal_;  // in it, from run() on
+  Measure measure_;                      // of the newest answer
   std::vector<AgentResult::Step> steps_;
   std::optional<std::string> answer_;
 };
@@ -173,8 +193,11 @@ AgentResult run_react(const std::shared_ptr<SessionState>& session, MadeCall cal
   }
   const std::optional<std::string>& answer = react.answer();
   if (answer)
-    session->add_turns(call.conversation, {{.text = std::move(goal)},
-                                           {.role = Message::Role::assistant, .text = *answer}});
+    session->add_turns(
+        {.conversation = call.conversation,
+         .said = {{.text = std::move(goal)}, {.role = Message::Role::assistant, .text = *answer}},
+         .hooks = call.hooks,
+         .scope = operation.scope()});
   operation.end(ended_ok(),
                 {.steps = react.steps(),
                  .answer = answer ? std::make_shared<const std::string>(*answer) : nullptr});

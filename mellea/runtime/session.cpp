@@ -8,6 +8,7 @@
 #include "mellea/runtime/output_state.h"
 #include "mellea/runtime/query.h"
 #include "mellea/runtime/react_run.h"
+#include "mellea/runtime/summary.h"
 #include "mellea/runtime/tool_calls.h"
 #include "mellea/runtime/turn.h"
 #include "mellea/runtime/user_code.h"
@@ -43,6 +44,7 @@ SessionState::SessionState(SessionParts made_of, SessionPreInit opening, Session
       operation(parts.hooks, std::move(opening)),
       model(operation.opening()->model),
       options(*operation.opening()->options),
+      compaction(given.compaction),
       context(std::move(given.context)),
       conversation(std::make_shared<const std::string>(given.conversation.empty()
                                                            ? operation.scope().id().text()
@@ -120,21 +122,58 @@ void RunningCall::leave_behind() noexcept {
   if (stream) stream->leave_behind();
 }
 
-Context SessionState::add_turns(const std::shared_ptr<const std::string>& of,
-                                std::vector<Message> said) {
+void tell_compacted(const Hooks& hooks, ContextCompacted event) {
+  if (hooks.wanted<ContextCompacted>()) hooks.tell(std::move(event));
+}
+
+Context SessionState::add_turns(Added added) {
   {
     std::lock_guard lock(mutex);
     ++interactions;
   }
-  return add_said(of, std::move(said));
+  return add_said(std::move(added));
 }
 
-Context SessionState::add_said(const std::shared_ptr<const std::string>& of,
-                               std::vector<Message> said) {
+Context SessionState::add_said(Added added) {
+  Measure of_answer;
+  if (compaction.tokens > 0 && added.usage) {
+    for (const Message& message : added.said) added.before = added.before.add(message);
+    of_answer = measured(added.before.turns(), added.usage);
+  }
+  std::unique_lock lock(mutex);
+  if (context.kind() != Context::Kind::chat || conversation != added.conversation) return context;
+  for (Message& message : added.said) context = context.add(std::move(message));
+  if (of_answer.tokens > 0) measure = of_answer;
+  if (compaction.summarise) return context;
+  const std::optional<Division> division = divide(compaction, context.turns(), measure);
+  if (!division) return context;
+  const Context before = std::exchange(context, context.with(division->what_stays()));
+  const Context after = context;
+  lock.unlock();
+  tell_compacted(
+      added.hooks,
+      {.scope = std::move(added.scope), .how = division->how, .before = before, .after = after});
+  return after;
+}
+
+std::optional<Division> SessionState::begin_summary(const Context& before) {
+  if (!compaction.summarise) return {};
   std::lock_guard lock(mutex);
-  if (context.kind() == Context::Kind::chat && conversation == of)
-    for (Message& message : said) context = context.add(std::move(message));
-  return context;
+  const bool remembers = context.kind() == Context::Kind::chat;
+  if (!remembers || summing_up || !context.continues(before)) return {};
+  std::optional<Division> division = divide(compaction, before.turns(), measure);
+  summing_up = division.has_value();
+  return division;
+}
+
+void SessionState::end_summary(const Context& before, const std::optional<Context>& after) {
+  std::lock_guard lock(mutex);
+  summing_up = false;
+  if (!after || !context.continues(before)) return;
+  Context::Turns turns = after->turns();
+  const auto since = context.turns().begin() + static_cast<std::ptrdiff_t>(before.size());
+  turns.insert(turns.end(), since, context.turns().end());
+  context = context.with(std::move(turns));
 }
 
 Context SessionState::context_now() const {
@@ -262,6 +301,7 @@ Session::Session(std::shared_ptr<SessionState> state, std::shared_ptr<const Sess
 Session Session::begin(const std::shared_ptr<RuntimeState>& runtime,
                        std::shared_ptr<Backend> backend, std::string model, SessionOptions options,
                        const Hooks& hooks) {
+  refuse_what_can_not_be(options.compaction);
   SessionParts parts{.runtime = runtime,
                      .backend = std::move(backend),
                      .hooks = hooks,
@@ -289,6 +329,9 @@ Session Session::begin(const std::shared_ptr<RuntimeState>& runtime,
   }
   if (hooks.wanted<SessionPostInit>())
     hooks.tell(SessionPostInit{.opening = session->operation.opening()});
+  // It may have been given more than it keeps.
+  session->add_said(
+      {.conversation = session->conversation, .hooks = hooks, .scope = session->operation.scope()});
   return Session(session, std::make_shared<const SessionHandle>(session), hooks,
                  session->operation.scope());
 }
@@ -301,6 +344,7 @@ Session Session::clone() const {
                {.labels = parent_.labels(),
                 .options = state_->options,
                 .context = state_->context_now(),
+                .compaction = state_->compaction,
                 .span = state_->operation.opening()->span},
                hooks_);
 }
@@ -491,13 +535,22 @@ Stream Session::stream(std::shared_ptr<const Component> component, StreamOptions
     for (std::string& text : told({check.requirement}).requirements)
       wanted.requirements.push_back(std::move(text));
   const auto message = std::make_shared<const Message>(component->render(wanted));
+  const Context before = context_of(
+      state_,
+      {.options = {.until = options.until, .limits = options.limits, .labels = options.labels},
+       .hooks = hooks_,
+       .running = entered.running,
+       .origin = entered.origin,
+       .before = entered.context,
+       .conversation = entered.conversation},
+      parent_);
   const auto tools =
       options.tools.empty() ? nullptr : std::make_shared<const Tools>(std::move(options.tools));
   return start_stream(
       {.model = model_of(*state_, entered.running, options, hooks_, entered.conversation),
        .question = {.parent = parent_,
                     .message = message,
-                    .context = entered.context,
+                    .context = before,
                     .component = component->name(),
                     .prompt = component->prompt(),
                     .options = merged(options.options, state_->options),
@@ -510,8 +563,14 @@ Stream Session::stream(std::shared_ptr<const Component> component, StreamOptions
        .runs = [running = entered.running](const auto& stream) { running->runs(stream); },
        .on_end =
            [running = entered.running, session = state_, conversation = entered.conversation,
-            message](const std::shared_ptr<const Reply>& reply) {
-             if (reply) session->add_turns(conversation, {*message, said_by(*reply)});
+            message, before, hooks = hooks_](const std::shared_ptr<const Reply>& reply) {
+             if (!reply) return;
+             session->add_turns({.conversation = conversation,
+                                 .said = {*message, said_by(*reply)},
+                                 .usage = reply->usage,
+                                 .before = before,
+                                 .hooks = hooks,
+                                 .scope = session->operation.scope()});
            }});
 }
 
@@ -528,7 +587,10 @@ std::vector<ToolResult> Session::call_tools(const Result& answer, CallToolsOptio
   if (options.add_results) {
     std::vector<Message> said;
     for (const ToolResult& result : results) said.push_back(result.message());
-    state_->add_said(entered.conversation, std::move(said));
+    state_->add_said({.conversation = entered.conversation,
+                      .said = std::move(said),
+                      .hooks = hooks_,
+                      .scope = parent_});
   }
   return results;
 }
