@@ -22,6 +22,12 @@ Failure failure_of(const Checked& checked) {
           .code = checked.result.code};
 }
 
+// An agent's answer in a format is JSON, or a text if that is what the format says.
+Json value_of(const std::string& answer) {
+  nlohmann::json value = nlohmann::json::parse(answer, nullptr, /*allow_exceptions=*/false);
+  return Json(value.is_discarded() ? nlohmann::json(answer) : std::move(value));
+}
+
 // Runs the steps of one program. Used by one thread.
 class ProgramRun {
  public:
@@ -156,7 +162,7 @@ class ProgramRun {
       return;
     }
     result.text = *agent.answer;
-    if (step.format) result.value = Json(read_answer(*agent.answer));
+    if (step.format) result.value = value_of(*agent.answer);
     const Result& last = agent.steps.back().said;
     answers_[place_] = Result({.reply = std::make_shared<const Reply>(Reply{.text = *agent.answer}),
                                .scope = last.scope(),
@@ -186,8 +192,8 @@ class ProgramRun {
     take_trace(said.trace_ref(), result);
     if (!refusal.empty())
       throw Error(Errc::content_policy, "the model refused: \"" + one_line(refusal) + '"');
+    answers_[place_] = said;
     if (format && said.tool_calls().empty()) result.value = Json(read_answer(said.text()));
-    answers_[place_] = std::move(said);
   }
 
   // An answer that came, and is not of its format, is as one that does not meet a requirement.
@@ -202,8 +208,9 @@ class ProgramRun {
     result.failures.push_back({.requirement = "format " + format_of(step())->name,
                                .reason = error.what(),
                                .code = "schema_mismatch"});
-    answers_[place_] =
-        Result({.reply = std::make_shared<const Reply>(Reply{.text = error.partial_text()})});
+    if (!answers_[place_])
+      answers_[place_] =
+          Result({.reply = std::make_shared<const Reply>(Reply{.text = error.partial_text()})});
   }
 
   static const Format* format_of(const ProgramStep& step) {

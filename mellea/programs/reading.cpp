@@ -140,9 +140,11 @@ std::vector<std::string> Reading::texts(const YamlNode& node, std::string_view p
   return all;
 }
 
-void Reading::require_known(const YamlNode& map, Names known, std::string_view where) {
+void Reading::require_known(const YamlNode& map, Names known, std::string_view where,
+                            std::string_view told) {
   for (const YamlNode& child : map.children) {
-    if (std::find(known.begin(), known.end(), child.key) != known.end()) continue;
+    const bool is_known = std::find(known.begin(), known.end(), child.key) != known.end();
+    if (is_known || child.key == told) continue;
     const std::string meant = did_you_mean(child.key, known);
     fault(child.key_at, "unknown key " + in_quotes(child.key) + ' ' + std::string(where) +
                             (meant.empty() ? ": known are " + listed(known) : meant));

@@ -48,8 +48,10 @@ class Reading {
   // A list of texts that is not empty, or one text.
   std::vector<std::string> texts(const YamlNode& node, std::string_view path);
 
-  // Whether each key of a map is one of `known`; `where` is "in an instruct step".
-  void require_known(const YamlNode& map, Names known, std::string_view where);
+  // A fault for each key of a map that is none of `known`; `where` is "in an instruct step". What
+  // is `told` has a fault of its own.
+  void require_known(const YamlNode& map, Names known, std::string_view where,
+                     std::string_view told = {});
 
   // A schema: as it stands here, or {file: NAME}.
   Json schema(const YamlNode& node, std::string_view path);

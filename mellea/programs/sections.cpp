@@ -83,9 +83,7 @@ ProgramBackend read_backend(Reading& reading, const YamlNode& node) {
                                                      "api_key_env", "headers", "script"};
   ProgramBackend backend;
   if (!reading.is_map(node, "backend")) return backend;
-  YamlNode known = node;
-  std::erase_if(known.children, [](const YamlNode& child) { return child.key == "api_key"; });
-  reading.require_known(known, kKeys, "in backend");
+  reading.require_known(node, kKeys, "in backend", "api_key");
   if (const YamlNode* key = node.find("api_key"))
     reading.fault(key->key_at, "api_key" + std::string(kNoKeys));
   const auto take = [&](const char* name, std::string& into) {

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <map>
 #include <utility>
+#include <variant>
 
 #include "mellea/core/text.h"
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::array<std::string_view, 7> kKinds = {"instruct", "chat",  "call_tools", "validate",
                                                     "raw",      "embed", "react"};
+static_assert(kKinds.size() == std::variant_size_v<ProgramStep::What>);
 constexpr std::array<std::string_view, 14> kInstructKeys = {
     "instruct", "id",     "requirements", "strategy",  "tools",  "format",        "options",
     "system",   "stream", "examples",     "grounding", "prefix", "output_prefix", "images"};
