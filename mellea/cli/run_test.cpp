@@ -235,10 +235,11 @@ TEST_F(RunTest, EndsAtASignalWithWhatItHas) {
 }
 
 TEST_F(RunTest, IsReadableOnATerminal) {
-  write("poem.yaml", script("{say: Waves, usage: {input: 5, output: 1}}, {say: [One. , Two.]}, "
-                            "{vectors: [[1, 2], [3, 4]]}") +
-                         "steps:\n- {instruct: a, id: poem}\n- {chat: b, stream: true}\n"
-                         "- embed: [a, b]\n");
+  write("poem.yaml",
+        script("{say: Waves, usage: {input: 5, output: 1}}, {say: [One. , Two.]}, "
+               "{vectors: [[1, 2], [3, 4]]}") +
+            "steps:\n- {instruct: a, id: poem}\n- {chat: b, stream: {chunking: sentence}}\n"
+            "- embed: [a, b]\n");
   int master = -1;
   int slave = -1;
   ASSERT_EQ(::openpty(&master, &slave, nullptr, nullptr, nullptr), 0);
@@ -254,7 +255,7 @@ TEST_F(RunTest, IsReadableOnATerminal) {
   shown.erase(std::remove(shown.begin(), shown.end(), '\r'), shown.end());
   EXPECT_TRUE(shown.starts_with("[1] instruct poem\nWaves\n    ok, 1 attempt, 5/1 tokens, "))
       << shown;
-  EXPECT_NE(shown.find("[2] chat\nOne.Two.\n    ok"), std::string::npos) << shown;
+  EXPECT_NE(shown.find("[2] chat\nOne. Two.\n    ok"), std::string::npos) << shown;
   EXPECT_NE(shown.find("[3] embed\n    2 vectors of 2\n"), std::string::npos) << shown;
 }
 

@@ -82,6 +82,21 @@ std::string facts_of(const StepResult& result) {
   return facts + ", " + std::to_string(milliseconds(result.took)) + " ms";
 }
 
+const AnswerPlan* answer_of(const ProgramStep& step) {
+  if (const auto* instruct = std::get_if<InstructStep>(&step.what)) return &instruct->how;
+  if (const auto* chat = std::get_if<ChatStep>(&step.what)) return &chat->how;
+  return nullptr;
+}
+
+// What is left out between two pieces of a stream, or looks like it.
+std::string_view between_pieces(const ProgramStep& step) {
+  const AnswerPlan* how = answer_of(step);
+  const std::string_view by = how && how->stream ? how->stream->chunking.name : "delta";
+  if (by == "delta") return "";
+  if (by == "line") return "\n";
+  return by == "paragraph" ? "\n\n" : " ";
+}
+
 class TextView : public StepView {
  public:
   explicit TextView(Console& console) : console_(console) {}
@@ -90,6 +105,7 @@ class TextView : public StepView {
     ++number_;
     attempt_ = 1;
     streamed_ = false;
+    between_ = between_pieces(step);
     const std::string id = step.id.empty() ? "" : ' ' + step.id;
     console_.write('[' + std::to_string(number_) + "] " + std::string(kind_of(step)) + id + '\n');
   }
@@ -97,6 +113,8 @@ class TextView : public StepView {
     if (attempt != std::exchange(attempt_, attempt)) {
       console_.end_line();
       console_.write("    again, attempt " + std::to_string(attempt) + '\n');
+    } else if (streamed_) {
+      console_.write(between_);
     }
     console_.write(text);
     streamed_ = true;
@@ -125,7 +143,8 @@ class TextView : public StepView {
   Console& console_;
   std::size_t number_ = 0;
   int attempt_ = 1;
-  bool streamed_ = false;  // the text was written, piece by piece
+  bool streamed_ = false;       // the text was written, piece by piece
+  std::string_view between_{};  // two pieces
 };
 
 class JsonView : public StepView {
@@ -182,9 +201,7 @@ OrderedJson plan_of(const ProgramStep& step) {
   if (const auto* validate = std::get_if<ValidateStep>(&step.what))
     add("requirements", titles(validate->requirements));
   if (const auto* react = std::get_if<ReactStep>(&step.what)) add("tools", names(react->tools));
-  const AnswerPlan* how = nullptr;
-  if (const auto* instruct = std::get_if<InstructStep>(&step.what)) how = &instruct->how;
-  if (const auto* chat = std::get_if<ChatStep>(&step.what)) how = &chat->how;
+  const AnswerPlan* how = answer_of(step);
   if (!how) return plan;
   add("requirements", titles(how->requirements));
   if (how->strategy) {

@@ -30,7 +30,7 @@ constexpr std::string_view kNoKeys =
 
 std::string lower(std::string_view text) {
   std::string all;
-  for (const unsigned char c : text) all += static_cast<char>(std::tolower(c));
+  for (const char c : text) all += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return all;
 }
 
