@@ -1,15 +1,32 @@
-// Whatever is read as a program: it is one, or what is wrong is told in words, with its place.
+// Whatever is read as a program: it is one, or what is wrong is told in words, with its place. What
+// is one docs/program.schema.json allows.
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "mellea/core/schema.h"
 #include "mellea/core/text.h"
 #include "mellea/programs/program.h"
+#include "mellea/programs/yaml.h"
 #include "require.h"
 
 namespace mellea {
 namespace {
+
+bool schema_allows(std::string_view text) {
+  static const Schema schema = [] {
+    std::ifstream file(MELLEA_PROGRAM_SCHEMA);
+    return Schema(Json::parse(std::string(std::istreambuf_iterator<char>(file), {})));
+  }();
+  std::vector<Fault> faults;
+  const auto tree = parse_yaml(text, faults);
+  return tree && schema.allows(to_json(tree->root));
+}
 
 void check(std::string_view text) {
   const ReadProgram read = read_program({.text = text, .folder = "/nonexistent"});
@@ -23,6 +40,7 @@ void check(std::string_view text) {
   if (!read.program) return;
   require(!read.program->steps.empty(), "a program has steps");
   require(read.program->commands.empty(), "commands are refused unless they are allowed");
+  require(schema_allows(text), "what the reader takes, the schema allows");
 }
 
 }  // namespace
