@@ -236,7 +236,7 @@ TEST_F(RunTest, EndsAtASignalWithWhatItHas) {
 
 TEST_F(RunTest, IsReadableOnATerminal) {
   write("poem.yaml",
-        script("{say: Waves, usage: {input: 5, output: 1}}, {say: [One. , Two.]}, "
+        script("{say: Waves, usage: {input: 5, output: 1}}, {say: ['One. ', Two.]}, "
                "{vectors: [[1, 2], [3, 4]]}") +
             "steps:\n- {instruct: a, id: poem}\n- {chat: b, stream: {chunking: sentence}}\n"
             "- embed: [a, b]\n");
