@@ -69,13 +69,6 @@ std::optional<Message> question(const ChatArguments& arguments) {
   return message;
 }
 
-// A backend that refuses says its name, others do not.
-[[noreturn]] void refuse(const Error& error, const std::string& backend) {
-  const std::string what = error.what();
-  if (what.starts_with(backend + ": ")) throw UsageError::as_said(what);
-  throw UsageError(what);
-}
-
 // What can be typed in a conversation and is not for the model.
 constexpr std::array<std::string_view, 2> kCommands = {"/help", "/reset"};
 constexpr std::string_view kHelp = R"(/reset   starts anew: what was said is forgotten
@@ -87,16 +80,6 @@ Ctrl-C stops the answer, which is forgotten then; Ctrl-D leaves.
 bool is_command(std::string_view line) {
   return line.size() > 1 && line.front() == '/' &&
          line.find_first_not_of("abcdefghijklmnopqrstuvwxyz", 1) == std::string_view::npos;
-}
-
-Session open_session(Runtime& runtime, const BackendOptions& options, SessionOptions session) {
-  try {
-    const std::shared_ptr<Backend> backend = runtime.backend(options);
-    if (options.model.empty()) throw UsageError(no_model_given(*backend));
-    return runtime.start_session(backend, model_name(options), std::move(session));
-  } catch (const Error& error) {
-    refuse(error, options.backend);
-  }
 }
 
 class Chat {
@@ -117,7 +100,7 @@ class Chat {
     try {
       output = session_.start_chat(std::move(message), call_);
     } catch (const Error& error) {
-      if (error.code() == Errc::invalid_request) refuse(error, backend_);
+      if (error.code() == Errc::invalid_request) throw refusal_of(error, backend_);
       return failed(error);
     }
     try {

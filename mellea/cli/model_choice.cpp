@@ -155,6 +155,21 @@ std::vector<std::string> models_within(Backend& backend, std::chrono::millisecon
   }
 }
 
+UsageError refusal_of(const Error& error, const std::string& backend) {
+  const std::string what = error.what();
+  return what.starts_with(backend + ": ") ? UsageError::as_said(what) : UsageError(what);
+}
+
+Session open_session(Runtime& runtime, const BackendOptions& backend, SessionOptions options) {
+  try {
+    const std::shared_ptr<Backend> made = runtime.backend(backend);
+    if (backend.model.empty()) throw UsageError(no_model_given(*made));
+    return runtime.start_session(made, model_name(backend), std::move(options));
+  } catch (const Error& error) {
+    throw refusal_of(error, backend.backend);
+  }
+}
+
 std::string first_few(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 6;
   std::string list;

@@ -117,7 +117,7 @@ TEST(Program, NamesTheNearestKnownWordAndSendsNothing) {
   const std::vector<std::pair<Words, std::string>> cases = {
       {{"chatt", "hi"}, "mellea: unknown command \"chatt\": did you mean \"chat\"?\n"},
       {{"translate"},
-       "mellea: unknown command \"translate\": known are chat, demo, doctor and hooks\n"},
+       "mellea: unknown command \"translate\": known are chat, demo, doctor, hooks and run\n"},
       {{}, "mellea: no command given: mellea --help lists them\n"},
       {{"chat", "--modle", "m", "hi"},
        "mellea: unknown flag \"--modle\": did you mean \"--model\"?\n"},
