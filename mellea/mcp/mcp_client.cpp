@@ -14,10 +14,10 @@
 #include "mellea/core/error.h"
 #include "mellea/core/fork.h"
 #include "mellea/core/text.h"
+#include "mellea/mcp/http_link.h"
 #include "mellea/mcp/mcp_answers.h"
-#include "mellea/mcp/mcp_http.h"
 #include "mellea/mcp/mcp_link.h"
-#include "mellea/mcp/mcp_program.h"
+#include "mellea/mcp/program_link.h"
 #include "mellea/net/network.h"
 #include "mellea/net/url.h"
 
@@ -304,13 +304,13 @@ class McpClient::Connection : public std::enable_shared_from_this<Connection> {
       return unasked->hear(message);
     };
     if (const auto* url = std::get_if<McpUrl>(&server_))
-      return start_mcp_http(options_.network,
-                            {.url = url->url,
-                             .headers = url->headers,
-                             .connect = options_.connect,
-                             .close = options_.close,
-                             .max_message = options_.max_message},
-                            listener);
+      return start_http_link(options_.network,
+                             {.url = url->url,
+                              .headers = url->headers,
+                              .connect = options_.connect,
+                              .close = options_.close,
+                              .max_message = options_.max_message},
+                             listener);
     const auto& program = std::get<McpProgram>(server_);
     ProgramStart start{.arguments = program.arguments,
                        .environment = environment_of(program),
@@ -318,7 +318,7 @@ class McpClient::Connection : public std::enable_shared_from_this<Connection> {
                        .conversation = true,
                        .user = name_};
     start.program = find_program(program.command, start.environment);
-    return start_mcp_program(
+    return start_program_link(
         {.start = std::move(start), .close = options_.close, .max_message = options_.max_message},
         listener);
   }

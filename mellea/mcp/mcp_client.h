@@ -107,7 +107,8 @@ class McpClient {
   McpServerInfo server() const;
 
   // Calls under way fail, and later ones throw (Errc::shutdown). Returns when the server that was
-  // started has ended, or has taken our goodbye; at the latest after McpOptions::close.
+  // started has ended, or has taken our goodbye; at the latest after McpOptions::close. Not to be
+  // called by on_progress.
   void close() const;
 
  private:

@@ -88,7 +88,7 @@ TEST_P(McpServerTest, ACallIsCalledOff) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Mcp, McpServerTest, testing::Values("program", "url"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& one) { return std::string(one.param); });
 
 }  // namespace
 }  // namespace mellea

@@ -95,7 +95,7 @@ bool call(const json& message) {
   } else if (tool == "garbage") {
     std::cout << R"({"jsonrpc":"2.0","id":)" << std::endl;
   } else if (tool == "stray") {
-    std::cout << "Ready to serve\n";
+    std::cout << "Ready to serve\n[info] at your service\n[\n";
     send(ScriptedMcp::text(id, "strayed"));
   } else if (tool == "huge") {
     send(ScriptedMcp::text(id, std::string(params["arguments"]["bytes"].get<std::size_t>(), 'x')));

@@ -1,4 +1,4 @@
-#include "mellea/mcp/mcp_http.h"
+#include "mellea/mcp/http_link.h"
 
 #include <algorithm>
 #include <atomic>
@@ -90,15 +90,15 @@ class Reading {
   std::stop_callback<std::function<void()>> on_stop_;  // last, so that it goes first
 };
 
-class McpHttp : public McpLink {
+class HttpLink : public McpLink {
  public:
-  McpHttp(std::shared_ptr<Network> network, McpHttpOptions options, McpListener listener)
+  HttpLink(std::shared_ptr<Network> network, HttpLinkOptions options, McpListener listener)
       : network_(std::move(network)),
         options_(std::move(options)),
         shown_(parse_url(options_.url).shown),
         listener_(std::move(listener)) {}
 
-  ~McpHttp() override {
+  ~HttpLink() override {
     try {
       say_goodbye();
     } catch (const std::exception&) {  // it has gone before us, or does not answer
@@ -312,7 +312,7 @@ class McpHttp : public McpLink {
   }
 
   const std::shared_ptr<Network> network_;
-  const McpHttpOptions options_;
+  const HttpLinkOptions options_;
   const std::string shown_;  // the URL
   const McpListener listener_;
   std::atomic<bool> forgotten_ = false;  // by the server
@@ -326,9 +326,9 @@ class McpHttp : public McpLink {
 
 }  // namespace
 
-std::unique_ptr<McpLink> start_mcp_http(std::shared_ptr<Network> network, McpHttpOptions options,
-                                        McpListener listener) {
-  return std::make_unique<McpHttp>(std::move(network), std::move(options), std::move(listener));
+std::unique_ptr<McpLink> start_http_link(std::shared_ptr<Network> network, HttpLinkOptions options,
+                                         McpListener listener) {
+  return std::make_unique<HttpLink>(std::move(network), std::move(options), std::move(listener));
 }
 
 }  // namespace mellea

@@ -1,5 +1,5 @@
 // What is true of servers at a URL.
-#include "mellea/mcp/mcp_http.h"
+#include "mellea/mcp/http_link.h"
 
 #include <gtest/gtest.h>
 
@@ -25,7 +25,7 @@ std::string event(const json& message, const std::string& id = "") {
          "\n\n";
 }
 
-class McpHttpTest : public testing::Test {
+class HttpLinkTest : public testing::Test {
  protected:
   // What the server does with a request, in place of what it would have done.
   using Instead = std::function<std::optional<Script>(const ReceivedRequest&, const json& message)>;
@@ -120,7 +120,7 @@ class McpHttpTest : public testing::Test {
   std::string session_;
 };
 
-TEST_F(McpHttpTest, EachMessageIsAPostToTheEndpoint) {
+TEST_F(HttpLinkTest, EachMessageIsAPostToTheEndpoint) {
   serve({}, "s-1");
   connect();
   EXPECT_EQ(call("echo", R"({"text":"hi"})"), "hi");
@@ -143,14 +143,14 @@ TEST_F(McpHttpTest, EachMessageIsAPostToTheEndpoint) {
   }
 }
 
-TEST_F(McpHttpTest, CallsShareConnections) {
+TEST_F(HttpLinkTest, CallsShareConnections) {
   serve();
   connect();
   for (int i = 0; i < 10; ++i) EXPECT_EQ(call("echo", R"({"text":"hi"})"), "hi");
   EXPECT_EQ(server_->connections(), 1);
 }
 
-TEST_F(McpHttpTest, AnswersMayComeAsEventsAfterOthers) {
+TEST_F(HttpLinkTest, AnswersMayComeAsEventsAfterOthers) {
   streams_ = true;
   serve();
   std::vector<McpProgress> heard;
@@ -171,7 +171,7 @@ TEST_F(McpHttpTest, AnswersMayComeAsEventsAfterOthers) {
   EXPECT_EQ(replies[1]["error"]["code"], -32601);
 }
 
-TEST_F(McpHttpTest, ASessionWithAnIdEndsWithAGoodbye) {
+TEST_F(HttpLinkTest, ASessionWithAnIdEndsWithAGoodbye) {
   serve({}, "s-1");
   connect();
   client_.reset();
@@ -180,7 +180,7 @@ TEST_F(McpHttpTest, ASessionWithAnIdEndsWithAGoodbye) {
   EXPECT_EQ(requests("DELETE")[0].header("mcp-session-id"), "s-1");
 }
 
-TEST_F(McpHttpTest, AServerThatDoesNotTakeTheGoodbyeIsLeft) {
+TEST_F(HttpLinkTest, AServerThatDoesNotTakeTheGoodbyeIsLeft) {
   serve(
       [](const ReceivedRequest& request, const json&) -> std::optional<Script> {
         if (request.method == "DELETE") return Script::raw().hang();
@@ -192,7 +192,7 @@ TEST_F(McpHttpTest, AServerThatDoesNotTakeTheGoodbyeIsLeft) {
   EXPECT_EQ(requests("DELETE").size(), 1U);
 }
 
-TEST_F(McpHttpTest, ASessionThatTheServerForgotIsBegunAnewAndTheCallRepeated) {
+TEST_F(HttpLinkTest, ASessionThatTheServerForgotIsBegunAnewAndTheCallRepeated) {
   bool forgot = false;
   serve(
       [&](const ReceivedRequest&, const json& message) -> std::optional<Script> {
@@ -209,7 +209,7 @@ TEST_F(McpHttpTest, ASessionThatTheServerForgotIsBegunAnewAndTheCallRepeated) {
   EXPECT_TRUE(requests("DELETE").empty());
 }
 
-TEST_F(McpHttpTest, AServerThatForgetsAtOnceIsNotAskedForEver) {
+TEST_F(HttpLinkTest, AServerThatForgetsAtOnceIsNotAskedForEver) {
   serve(
       [&](const ReceivedRequest&, const json& message) -> std::optional<Script> {
         if (is_call(message, "seen")) return Script::answer(404, "");
@@ -222,7 +222,7 @@ TEST_F(McpHttpTest, AServerThatForgetsAtOnceIsNotAskedForEver) {
   EXPECT_EQ(requests("initialize").size(), 2U);
 }
 
-TEST_F(McpHttpTest, AStreamThatBreaksOffIsGoneOnWithFromItsLastEvent) {
+TEST_F(HttpLinkTest, AStreamThatBreaksOffIsGoneOnWithFromItsLastEvent) {
   json id;
   serve(
       [&](const ReceivedRequest& request, const json& message) -> std::optional<Script> {
@@ -249,7 +249,7 @@ TEST_F(McpHttpTest, AStreamThatBreaksOffIsGoneOnWithFromItsLastEvent) {
   EXPECT_EQ(gets[1].header("mcp-session-id"), "s-1");
 }
 
-TEST_F(McpHttpTest, AStreamThatBreaksOffWithoutNewsIsGivenUp) {
+TEST_F(HttpLinkTest, AStreamThatBreaksOffWithoutNewsIsGivenUp) {
   serve([&](const ReceivedRequest& request, const json& message) -> std::optional<Script> {
     if (is_call(message, "seen") || request.method == "GET")
       return Script::stream().chunk("id: 41\nretry: 1\ndata:\n\n").end();
@@ -261,7 +261,7 @@ TEST_F(McpHttpTest, AStreamThatBreaksOffWithoutNewsIsGivenUp) {
   EXPECT_EQ(requests("GET").size(), 4U);
 }
 
-TEST_F(McpHttpTest, AStreamThatCantBeGoneOnWithIsAnError) {
+TEST_F(HttpLinkTest, AStreamThatCantBeGoneOnWithIsAnError) {
   serve([&](const ReceivedRequest& request, const json& message) -> std::optional<Script> {
     if (is_call(message, "seen"))
       return Script::stream().chunk("id: 41\nretry: 1\ndata:\n\n").end();
@@ -277,7 +277,7 @@ TEST_F(McpHttpTest, AStreamThatCantBeGoneOnWithIsAnError) {
             "mcp it: tools/call shape: URL: the stream ended before the answer");
 }
 
-TEST_F(McpHttpTest, WhatHttpSaysIsAnErrorOfItsKind) {
+TEST_F(HttpLinkTest, WhatHttpSaysIsAnErrorOfItsKind) {
   int status = 0;
   std::string body;
   Headers headers;
@@ -305,7 +305,7 @@ TEST_F(McpHttpTest, WhatHttpSaysIsAnErrorOfItsKind) {
   EXPECT_EQ(said(307, "", Errc::invalid_request), about + "307: it is at /mcp/");
 }
 
-TEST_F(McpHttpTest, WhatIsNoAnswerIsAnError) {
+TEST_F(HttpLinkTest, WhatIsNoAnswerIsAnError) {
   serve([&](const ReceivedRequest&, const json& message) -> std::optional<Script> {
     if (is_call(message, "seen"))
       return Script::answer(200, "<p>", {{"content-type", "text/html"}});
@@ -329,7 +329,7 @@ TEST_F(McpHttpTest, WhatIsNoAnswerIsAnError) {
             "mcp it: tools/call grow: no JSON-RPC: not JSON at byte 2: nonsense");
 }
 
-TEST_F(McpHttpTest, AnAnswerThatIsTooLongIsAnError) {
+TEST_F(HttpLinkTest, AnAnswerThatIsTooLongIsAnError) {
   const std::string much(100'000, 'x');
   serve([&](const ReceivedRequest&, const json& message) -> std::optional<Script> {
     if (is_call(message, "seen")) return answered(ScriptedMcp::text(message["id"], much));
@@ -344,7 +344,7 @@ TEST_F(McpHttpTest, AnAnswerThatIsTooLongIsAnError) {
             "mcp it: tools/call rich: an event of the stream is over 90000 bytes");
 }
 
-TEST_F(McpHttpTest, AToolThatIsStoppedIsCalledOffAtTheServer) {
+TEST_F(HttpLinkTest, AToolThatIsStoppedIsCalledOffAtTheServer) {
   serve([&](const ReceivedRequest&, const json& message) -> std::optional<Script> {
     if (is_call(message, "hold")) return Script::stream().chunk(": wait\n\n").hang();
     return {};
@@ -362,7 +362,7 @@ TEST_F(McpHttpTest, AToolThatIsStoppedIsCalledOffAtTheServer) {
   EXPECT_EQ(told["params"]["requestId"], json::parse(requests("tools/call").at(0).body)["id"]);
 }
 
-TEST_F(McpHttpTest, AToolThatTakesTooLongIsCalledOffAtTheServer) {
+TEST_F(HttpLinkTest, AToolThatTakesTooLongIsCalledOffAtTheServer) {
   serve([&](const ReceivedRequest&, const json& message) -> std::optional<Script> {
     if (is_call(message, "hold")) return Script::raw().hang();
     return {};
@@ -373,7 +373,7 @@ TEST_F(McpHttpTest, AToolThatTakesTooLongIsCalledOffAtTheServer) {
   EXPECT_EQ(requests("notifications/cancelled").size(), 1U);
 }
 
-TEST_F(McpHttpTest, CallsRunBesideEachOther) {
+TEST_F(HttpLinkTest, CallsRunBesideEachOther) {
   serve([&](const ReceivedRequest&, const json& message) -> std::optional<Script> {
     if (!is_call(message, "hold")) return {};
     return Script::stream().hold().chunk(event(ScriptedMcp::text(message["id"], "held"))).end();
@@ -388,7 +388,7 @@ TEST_F(McpHttpTest, CallsRunBesideEachOther) {
   for (auto& one : held) EXPECT_EQ(one.get(), "held");
 }
 
-TEST_F(McpHttpTest, CallsUnderWayEndWithTheClient) {
+TEST_F(HttpLinkTest, CallsUnderWayEndWithTheClient) {
   serve([&](const ReceivedRequest&, const json& message) -> std::optional<Script> {
     if (is_call(message, "hold")) return Script::raw().hang();
     return {};
@@ -400,7 +400,7 @@ TEST_F(McpHttpTest, CallsUnderWayEndWithTheClient) {
   EXPECT_EQ(held.get(), "mcp it: this client was closed");
 }
 
-TEST_F(McpHttpTest, AServerThatCantBeReachedIsToldByItsUrl) {
+TEST_F(HttpLinkTest, AServerThatCantBeReachedIsToldByItsUrl) {
   serve();
   const std::string url = server_->url("/mcp");
   server_.reset();
@@ -413,7 +413,7 @@ TEST_F(McpHttpTest, AServerThatCantBeReachedIsToldByItsUrl) {
       "");
 }
 
-TEST_F(McpHttpTest, AServerThatIsDownIsAskedAgainByTheNextCall) {
+TEST_F(HttpLinkTest, AServerThatIsDownIsAskedAgainByTheNextCall) {
   serve(
       [&](const ReceivedRequest&, const json& message) -> std::optional<Script> {
         if (is_call(message, "hold")) return Script::raw().cut();
@@ -426,7 +426,7 @@ TEST_F(McpHttpTest, AServerThatIsDownIsAskedAgainByTheNextCall) {
   EXPECT_EQ(requests("initialize").size(), 1U);  // the session is what it was
 }
 
-TEST_F(McpHttpTest, AServerThatDoesNotGreetIsRefused) {
+TEST_F(HttpLinkTest, AServerThatDoesNotGreetIsRefused) {
   std::string instead;
   serve([&](const ReceivedRequest&, const json& message) -> std::optional<Script> {
     const std::string method = message.value("method", "");
@@ -439,12 +439,12 @@ TEST_F(McpHttpTest, AServerThatDoesNotGreetIsRefused) {
   EXPECT_EQ(refusal(Errc::invalid_request), "mcp it: initialize: URL: 400");
 }
 
-TEST_F(McpHttpTest, ASessionIdThatIsNoneIsRefused) {
+TEST_F(HttpLinkTest, ASessionIdThatIsNoneIsRefused) {
   serve({}, "two words");
   EXPECT_EQ(refusal(Errc::parse_error), "mcp it: initialize: URL: the session's id is none");
 }
 
-TEST_F(McpHttpTest, ANetworkMayBeShared) {
+TEST_F(HttpLinkTest, ANetworkMayBeShared) {
   serve();
   const std::shared_ptr<Network> network = make_network();
   connect({.network = network});

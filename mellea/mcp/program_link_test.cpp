@@ -1,5 +1,5 @@
 // What is true of servers that are programs. See tests/mcp for the one that does all this.
-#include "mellea/mcp/mcp_program.h"
+#include "mellea/mcp/program_link.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -23,7 +23,7 @@ namespace {
 using nlohmann::json;
 using namespace std::chrono_literals;
 
-class McpProgramTest : public testing::Test {
+class ProgramLinkTest : public testing::Test {
  protected:
   static McpProgram program(std::vector<std::string> words = {}) {
     return {.command = MELLEA_SCRIPTED_MCP_SERVER, .arguments = std::move(words)};
@@ -73,7 +73,7 @@ class McpProgramTest : public testing::Test {
   Tools tools_;
 };
 
-TEST_F(McpProgramTest, GreetsAsTheProtocolSays) {
+TEST_F(ProgramLinkTest, GreetsAsTheProtocolSays) {
   connect();
   const json seen = this->seen();
   EXPECT_EQ(seen[0]["jsonrpc"], "2.0");
@@ -92,7 +92,7 @@ TEST_F(McpProgramTest, GreetsAsTheProtocolSays) {
   EXPECT_EQ(info.session, "");
 }
 
-TEST_F(McpProgramTest, ManyCallsGoToOneServer) {
+TEST_F(ProgramLinkTest, ManyCallsGoToOneServer) {
   const FolderForTest folder;
   const std::string runs = folder.path() / "runs";
   connect({"runs=" + runs});
@@ -100,14 +100,14 @@ TEST_F(McpProgramTest, ManyCallsGoToOneServer) {
   EXPECT_EQ(std::filesystem::file_size(runs), 1U);
 }
 
-TEST_F(McpProgramTest, AnOlderRevisionIsSpokenAndAnUnknownOneIsNot) {
+TEST_F(ProgramLinkTest, AnOlderRevisionIsSpokenAndAnUnknownOneIsNot) {
   connect({"revision=2024-11-05"});
   EXPECT_EQ(client_->server().revision, "2024-11-05");
   EXPECT_EQ(refusal(program({"revision=1999-01-01"}), Errc::parse_error),
             "mcp it: initialize: it speaks MCP of 1999-01-01, which this client does not");
 }
 
-TEST_F(McpProgramTest, ToolsComePageByPage) {
+TEST_F(ProgramLinkTest, ToolsComePageByPage) {
   connect();
   const std::size_t all = tools_.size();
   EXPECT_EQ(tool("echo").spec().description, "It is echo");
@@ -120,27 +120,27 @@ TEST_F(McpProgramTest, ToolsComePageByPage) {
             "mcp it: tools/list: the list has no end");
 }
 
-TEST_F(McpProgramTest, ArgumentsAreCheckedByTheSchemaOfTheServer) {
+TEST_F(ProgramLinkTest, ArgumentsAreCheckedByTheSchemaOfTheServer) {
   connect();
   EXPECT_EQ(error_of([&] { (void)tool("echo").arguments("{}"); }, Errc::invalid_request),
             "tool echo: text is missing");
   EXPECT_EQ(tool("echo").arguments(R"({"text":5})").text(), R"({"text":"5"})");
 }
 
-TEST_F(McpProgramTest, ASchemaThatIsMoreThanWeKnowIsTheServersToCheck) {
+TEST_F(ProgramLinkTest, ASchemaThatIsMoreThanWeKnowIsTheServersToCheck) {
   connect();
   EXPECT_TRUE(tool("odd").spec().parameters->contains("dependentRequired"));
   EXPECT_EQ(call("odd", R"({"a":5,"c":null})"), R"({"a":5})");
 }
 
-TEST_F(McpProgramTest, NullForWhatMayBeMissingIsLeftOut) {
+TEST_F(ProgramLinkTest, NullForWhatMayBeMissingIsLeftOut) {
   connect();
   EXPECT_EQ(call("echo", R"({"text":"hi","mark":null})"), "hi");
   const json seen = this->seen();
   EXPECT_EQ(seen[3]["params"], (json{{"name", "echo"}, {"arguments", {{"text", "hi"}}}}));
 }
 
-TEST_F(McpProgramTest, ContentOfAllKindsIsText) {
+TEST_F(ProgramLinkTest, ContentOfAllKindsIsText) {
   connect();
   EXPECT_EQ(call("rich"),
             "first\n[image: image/png, 5 bytes]\n[audio: audio/wav, 0 bytes]\ninside\n"
@@ -148,7 +148,7 @@ TEST_F(McpProgramTest, ContentOfAllKindsIsText) {
   EXPECT_EQ(call("shape"), R"({"degrees":21})");
 }
 
-TEST_F(McpProgramTest, AToolThatFailedIsAnError) {
+TEST_F(ProgramLinkTest, AToolThatFailedIsAnError) {
   connect();
   EXPECT_EQ(failure("fail", Errc::unknown), "mcp it: fail: no such file");
   try {
@@ -159,7 +159,7 @@ TEST_F(McpProgramTest, AToolThatFailedIsAnError) {
   }
 }
 
-TEST_F(McpProgramTest, AFaultOfTheServerIsAnErrorWithItsNumber) {
+TEST_F(ProgramLinkTest, AFaultOfTheServerIsAnErrorWithItsNumber) {
   connect();
   EXPECT_EQ(failure("fault", Errc::invalid_request, R"({"code":-32602})"),
             "mcp it: tools/call fault: -32602: as you wish");
@@ -170,7 +170,7 @@ TEST_F(McpProgramTest, AFaultOfTheServerIsAnErrorWithItsNumber) {
   EXPECT_EQ(failure("broken", Errc::parse_error), "mcp it: tools/call broken: there is no content");
 }
 
-TEST_F(McpProgramTest, WhatComesBeforeTheAnswerIsAnsweredOrPassedOver) {
+TEST_F(ProgramLinkTest, WhatComesBeforeTheAnswerIsAnsweredOrPassedOver) {
   std::vector<McpProgress> heard;
   connect({}, {.on_progress = [&](const McpProgress& progress) { heard.push_back(progress); }});
   EXPECT_EQ(call("chatter"), "chatted");
@@ -185,18 +185,18 @@ TEST_F(McpProgramTest, WhatComesBeforeTheAnswerIsAnsweredOrPassedOver) {
   EXPECT_EQ(seen[5]["error"]["code"], -32601);
 }
 
-TEST_F(McpProgramTest, ProgressIsAskedForOnlyWhereSomebodyHears) {
+TEST_F(ProgramLinkTest, ProgressIsAskedForOnlyWhereSomebodyHears) {
   connect();
   EXPECT_EQ(call("chatter"), "chatted");
   EXPECT_FALSE(seen()[3]["params"].contains("_meta"));
 }
 
-TEST_F(McpProgramTest, ALineForPeopleAmongTheMessagesIsPassedOver) {
+TEST_F(ProgramLinkTest, ALineForPeopleAmongTheMessagesIsPassedOver) {
   connect();
   EXPECT_EQ(call("stray"), "strayed");
 }
 
-TEST_F(McpProgramTest, ToolsThatHaveChangedAreToldOfAndListedAnew) {
+TEST_F(ProgramLinkTest, ToolsThatHaveChangedAreToldOfAndListedAnew) {
   connect();
   EXPECT_FALSE(client_->tools_changed());
   EXPECT_EQ(call("grow"), "done");
@@ -206,7 +206,7 @@ TEST_F(McpProgramTest, ToolsThatHaveChangedAreToldOfAndListedAnew) {
   EXPECT_FALSE(client_->tools_changed());
 }
 
-TEST_F(McpProgramTest, CallsAreAnsweredInAnyOrder) {
+TEST_F(ProgramLinkTest, CallsAreAnsweredInAnyOrder) {
   connect();
   std::vector<std::future<std::string>> held;
   for (int i = 0; i < 8; ++i)
@@ -223,7 +223,7 @@ TEST_F(McpProgramTest, CallsAreAnsweredInAnyOrder) {
   EXPECT_EQ(answers.size(), 8U);
 }
 
-TEST_F(McpProgramTest, AToolThatIsStoppedIsCalledOffAtTheServer) {
+TEST_F(ProgramLinkTest, AToolThatIsStoppedIsCalledOffAtTheServer) {
   connect();
   std::stop_source stop;
   auto held = std::async(std::launch::async, [&] {
@@ -241,14 +241,14 @@ TEST_F(McpProgramTest, AToolThatIsStoppedIsCalledOffAtTheServer) {
   EXPECT_EQ(call("release"), "released");  // the late answer to the call is let go
 }
 
-TEST_F(McpProgramTest, AToolThatTakesTooLongIsCalledOffAtTheServer) {
+TEST_F(ProgramLinkTest, AToolThatTakesTooLongIsCalledOffAtTheServer) {
   connect({}, {.call = 50ms});
   EXPECT_EQ(failure("hold", Errc::timeout), "mcp it: tools/call hold: no answer in time");
   const json last_but_one = *(seen().end() - 2);
   EXPECT_EQ(last_but_one["method"], "notifications/cancelled");
 }
 
-TEST_F(McpProgramTest, AServerThatDiesFailsTheCallAndIsStartedAgainByTheNext) {
+TEST_F(ProgramLinkTest, AServerThatDiesFailsTheCallAndIsStartedAgainByTheNext) {
   const FolderForTest folder;
   const std::string runs = folder.path() / "runs";
   connect({"runs=" + runs});
@@ -261,7 +261,7 @@ TEST_F(McpProgramTest, AServerThatDiesFailsTheCallAndIsStartedAgainByTheNext) {
   EXPECT_EQ(call("echo", R"({"text":"and again"})"), "and again");
 }
 
-TEST_F(McpProgramTest, AllCallsUnderWayFailWithAServerThatDies) {
+TEST_F(ProgramLinkTest, AllCallsUnderWayFailWithAServerThatDies) {
   connect();
   std::vector<std::future<std::string>> held;
   for (int i = 0; i < 4; ++i)
@@ -277,7 +277,7 @@ TEST_F(McpProgramTest, AllCallsUnderWayFailWithAServerThatDies) {
   for (auto& one : held) EXPECT_NE(one.get().find("ended with code 1"), std::string::npos);
 }
 
-TEST_F(McpProgramTest, ManyCallsThatFindItDeadStartItOnce) {
+TEST_F(ProgramLinkTest, ManyCallsThatFindItDeadStartItOnce) {
   const FolderForTest folder;
   const std::string runs = folder.path() / "runs";
   connect({"runs=" + runs});
@@ -290,7 +290,7 @@ TEST_F(McpProgramTest, ManyCallsThatFindItDeadStartItOnce) {
   EXPECT_EQ(std::filesystem::file_size(runs), 2U);
 }
 
-TEST_F(McpProgramTest, WhatIsNoMessageEndsTheConnection) {
+TEST_F(ProgramLinkTest, WhatIsNoMessageEndsTheConnection) {
   connect();
   EXPECT_EQ(failure("garbage", Errc::parse_error),
             "mcp it: tools/call garbage: no JSON-RPC: not JSON at byte 23: "
@@ -298,7 +298,7 @@ TEST_F(McpProgramTest, WhatIsNoMessageEndsTheConnection) {
   EXPECT_EQ(call("echo", R"({"text":"again"})"), "again");
 }
 
-TEST_F(McpProgramTest, AMessageThatIsTooLongEndsTheConnection) {
+TEST_F(ProgramLinkTest, AMessageThatIsTooLongEndsTheConnection) {
   connect({}, {.max_message = 100'000});
   EXPECT_EQ(call("huge", R"({"bytes":90000})").size(), 90000U);
   EXPECT_EQ(failure("huge", Errc::parse_error, R"({"bytes":100000})"),
@@ -306,7 +306,7 @@ TEST_F(McpProgramTest, AMessageThatIsTooLongEndsTheConnection) {
   EXPECT_EQ(call("echo", R"({"text":"again"})"), "again");
 }
 
-TEST_F(McpProgramTest, AServerThatClosesOneOfItsEndsIsLost) {
+TEST_F(ProgramLinkTest, AServerThatClosesOneOfItsEndsIsLost) {
   connect({}, {.close = 50ms});
   EXPECT_EQ(failure("close_output", Errc::transport_error),
             "mcp it: tools/call close_output: the server has closed its standard output");
@@ -314,12 +314,34 @@ TEST_F(McpProgramTest, AServerThatClosesOneOfItsEndsIsLost) {
             "mcp it: tools/call close_input: the server has closed its standard input");
 }
 
-TEST_F(McpProgramTest, AServerThatSaysNothingIsGivenUp) {
+TEST_F(ProgramLinkTest, AServerThatDoesNotReadIsLost) {
+  const auto link = start_program_link(
+      {.start = {.program = "/bin/sleep", .arguments = {"600"}, .conversation = true},
+       .close = 20ms,
+       .max_unread = 100'000},
+      [](const RpcMessage&) { return std::string(); });
+  EXPECT_EQ(error_of([&] { (void)link->ask({.id = 1, .text = std::string(1'000'000, 'x')}); },
+                     Errc::transport_error),
+            "the server does not read what it is sent");
+  EXPECT_TRUE(link->lost());
+}
+
+TEST_F(ProgramLinkTest, AServerThatTalksWithoutEndCanBeLeft) {
+  const auto link = start_program_link(
+      {.start = {.program = "/bin/sh",
+                 .arguments = {"-c", "while :; do echo '{\"method\":\"x\"}'; done"},
+                 .conversation = true},
+       .close = 20ms},
+      [](const RpcMessage&) { return std::string(); });
+  EXPECT_FALSE(link->lost());
+}
+
+TEST_F(ProgramLinkTest, AServerThatSaysNothingIsGivenUp) {
   EXPECT_EQ(refusal(program({"mute"}), Errc::timeout, {.connect = 50ms}),
             "mcp it: initialize: no answer in time");
 }
 
-TEST_F(McpProgramTest, AServerThatDoesNotStartIsToldWithWhatItPrinted) {
+TEST_F(ProgramLinkTest, AServerThatDoesNotStartIsToldWithWhatItPrinted) {
   EXPECT_EQ(refusal(program({"no-start"}), Errc::transport_error),
             "mcp it: initialize: the server ended with code 3: cannot find module 'files'");
   EXPECT_EQ(refusal(McpProgram{.command = "/nowhere/server"}, Errc::not_found),
@@ -334,7 +356,7 @@ TEST_F(McpProgramTest, AServerThatDoesNotStartIsToldWithWhatItPrinted) {
             "mcp: no command given: name the server's program");
 }
 
-TEST_F(McpProgramTest, AServerSeesLittleOfOurEnvironment) {
+TEST_F(ProgramLinkTest, AServerSeesLittleOfOurEnvironment) {
   ::setenv("OPENAI_API_KEY", "secret", 1);
   client_.emplace(McpClient::connect(McpProgram{.command = MELLEA_SCRIPTED_MCP_SERVER,
                                                 .environment = {{"TOKEN", "x"}, {"PATH", "/bin"}},
@@ -349,7 +371,7 @@ TEST_F(McpProgramTest, AServerSeesLittleOfOurEnvironment) {
   EXPECT_FALSE(names.contains("OPENAI_API_KEY"));
 }
 
-TEST_F(McpProgramTest, AProgramIsLookedForInThePath) {
+TEST_F(ProgramLinkTest, AProgramIsLookedForInThePath) {
   EXPECT_EQ(find_program("sh", {"PATH=/nowhere::/bin:/usr/bin"}), "/bin/sh");
   EXPECT_EQ(find_program("./sh", {"PATH=/bin"}), "./sh");
   EXPECT_EQ(find_program("sh", {"PATH=/nowhere"}), "sh");
@@ -366,7 +388,7 @@ bool is_gone(pid_t process) {
   return gone;
 }
 
-TEST_F(McpProgramTest, TheServerEndsWithTheLastWhoKnowsIt) {
+TEST_F(ProgramLinkTest, TheServerEndsWithTheLastWhoKnowsIt) {
   connect();
   const pid_t left = std::stoi(call("leave_behind"));
   const Tool echo = tool("echo");
@@ -376,7 +398,7 @@ TEST_F(McpProgramTest, TheServerEndsWithTheLastWhoKnowsIt) {
   EXPECT_NE(::kill(left, 0), -1);
 }
 
-TEST_F(McpProgramTest, WhatTheServerHasStartedEndsWithIt) {
+TEST_F(ProgramLinkTest, WhatTheServerHasStartedEndsWithIt) {
   connect();
   const pid_t left = std::stoi(call("leave_behind"));
   tools_.clear();
@@ -384,7 +406,7 @@ TEST_F(McpProgramTest, WhatTheServerHasStartedEndsWithIt) {
   EXPECT_TRUE(is_gone(left));
 }
 
-TEST_F(McpProgramTest, AServerThatDoesNotEndIsKilled) {
+TEST_F(ProgramLinkTest, AServerThatDoesNotEndIsKilled) {
   connect({"deaf"}, {.close = 40ms});
   const Instant before = Instant::clock::now();
   client_->close();
@@ -392,7 +414,7 @@ TEST_F(McpProgramTest, AServerThatDoesNotEndIsKilled) {
   EXPECT_EQ(failure("echo", Errc::shutdown, R"({"text":"x"})"), "mcp it: this client was closed");
 }
 
-TEST_F(McpProgramTest, CallsUnderWayEndWithTheClient) {
+TEST_F(ProgramLinkTest, CallsUnderWayEndWithTheClient) {
   connect();
   auto held = std::async(std::launch::async, [this] { return failure("hold", Errc::shutdown); });
   for (bool waits = false; !waits;)
@@ -404,7 +426,7 @@ TEST_F(McpProgramTest, CallsUnderWayEndWithTheClient) {
             "mcp it: this client was closed");
 }
 
-TEST_F(McpProgramTest, AChildOfForkTouchesNothing) {
+TEST_F(ProgramLinkTest, AChildOfForkTouchesNothing) {
   connect();
   const pid_t child = ::fork();
   if (child == 0) {
@@ -424,7 +446,7 @@ TEST_F(McpProgramTest, AChildOfForkTouchesNothing) {
   EXPECT_EQ(call("echo", R"({"text":"still"})"), "still");
 }
 
-TEST_F(McpProgramTest, ACallIsPartOfTheTraceThatItIsCalledIn) {
+TEST_F(ProgramLinkTest, ACallIsPartOfTheTraceThatItIsCalledIn) {
   connect();
   const TraceRef trace =
       TraceRef::from_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");

@@ -12,7 +12,7 @@
 
 namespace mellea {
 
-struct McpProgramOptions {
+struct ProgramLinkOptions {
   ProgramStart start{};
   std::chrono::milliseconds close{2'000};  // from the end of its input to its end by force
   std::size_t max_message = 16U << 20U;    // bytes
@@ -29,10 +29,10 @@ std::string find_program(const std::string& program, const std::vector<std::stri
 // last lines are part of what is said of its end.
 //
 // The destructor closes its input, and waits for it to end; if it does not, it is asked to by
-// SIGTERM when half of McpProgramOptions::close is over, and killed at its end. In a child of
+// SIGTERM when half of ProgramLinkOptions::close is over, and killed at its end. In a child of
 // fork() it touches nothing.
 //
 // Throws Error: Errc::not_found, invalid_request if the program can't be started.
-std::unique_ptr<McpLink> start_mcp_program(McpProgramOptions options, McpListener listener);
+std::unique_ptr<McpLink> start_program_link(ProgramLinkOptions options, McpListener listener);
 
 }  // namespace mellea

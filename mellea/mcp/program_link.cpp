@@ -1,4 +1,4 @@
-#include "mellea/mcp/mcp_program.h"
+#include "mellea/mcp/program_link.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -82,8 +82,6 @@ class Bell {
 // What is between those who ask and the thread that speaks with the program.
 class Desk {
  public:
-  explicit Desk(std::size_t max_unread) : max_unread_(max_unread) {}
-
   // For those who ask.
 
   RpcMessage ask(const McpQuestion& question) {
@@ -116,7 +114,6 @@ class Desk {
       const std::lock_guard lock(mutex_);
       if (failure_) throw Error(*failure_);
       to_send_.append(text) += '\n';
-      too_much_ = to_send_.size() > max_unread_;
     }
     bell_.ring();
   }
@@ -140,10 +137,6 @@ class Desk {
   bool left() const {
     const std::lock_guard lock(mutex_);
     return left_;
-  }
-  bool too_much() const {
-    const std::lock_guard lock(mutex_);
-    return too_much_;
   }
   // Adds to `bytes` what is to be sent.
   void take(std::string& bytes) {
@@ -202,13 +195,11 @@ class Desk {
     const std::int64_t id_;
   };
 
-  const std::size_t max_unread_;
   const Bell bell_;
   mutable std::mutex mutex_;
   // Guarded by mutex_, and so is what is in a Waiting.
   std::map<std::int64_t, Waiting*> waiting_;
   std::string to_send_;
-  bool too_much_ = false;  // to_send_ was longer than it may be
   bool left_ = false;
   std::optional<Error> failure_;
 };
@@ -216,7 +207,7 @@ class Desk {
 // The thread's own: the program, and what is on its way to and from it.
 class Conversation {
  public:
-  Conversation(const McpProgramOptions& options, Desk& desk, const McpListener& listener)
+  Conversation(const ProgramLinkOptions& options, Desk& desk, const McpListener& listener)
       : options_(options),
         desk_(desk),
         listener_(listener),
@@ -235,23 +226,25 @@ class Conversation {
         write_input();
         if (ended || !output_open_ || process_.input() < 0)
           return fail(Errc::transport_error, "the server " + how_it_left());
-        if (desk_.too_much() || unsent_.size() > options_.max_unread)
+        if (unsent_.size() > options_.max_unread)
           return fail(Errc::transport_error, "the server does not read what it is sent");
       }
     } catch (const Error& error) {
       fail(error.code(), error.what());
+    } catch (const std::exception& error) {
+      fail(Errc::unknown, error.what());
     }
   }
 
-  // The program is asked to end, and made to.
+  // The program is asked to end; if it does not, it is killed with the conversation.
   void end() {
     if (process_.ended() < 0) return;
     hears_ = false;
     process_.close_input();
     const Instant now = Instant::clock::now();
-    const bool ended = has_ended_by(later(now, options_.close / 2)) ||
-                       (process_.signal_all(SIGTERM), has_ended_by(later(now, options_.close)));
-    if (!ended) process_.signal_all(SIGKILL);
+    if (has_ended_by(later(now, options_.close / 2))) return;
+    process_.signal_all(SIGTERM);
+    has_ended_by(later(now, options_.close));
   }
 
  private:
@@ -282,11 +275,12 @@ class Conversation {
     if ((news.back().revents & POLLERR) != 0) process_.close_input();  // nobody reads
   }
 
-  // False once nobody is left who could write more.
+  // What is in a pipe, and not for ever what comes. False once nobody is left who could write more.
   template <class Take>
-  bool read_all(int descriptor, const Take& take) {
+  static bool read_all(int descriptor, const Take& take) {
+    constexpr int kMost = 64;  // times 16 KiB: as much as a pipe holds
     std::array<char, 16384> buffer;
-    while (true) {
+    for (int round = 0; round < kMost; ++round) {
       const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
       if (got > 0) {
         take(std::string_view(buffer.data(), static_cast<std::size_t>(got)));
@@ -296,6 +290,7 @@ class Conversation {
         return errno == EAGAIN;
       }
     }
+    return true;
   }
 
   void read_errors() {
@@ -315,7 +310,8 @@ class Conversation {
 
   // What does not even begin as a message was printed there by mistake, as many programs do.
   void take_line(std::string_view line) {
-    if (line.front() != '{' && line.front() != '[') {
+    const auto begin = line.find_first_not_of("[ ");
+    if (begin == line.npos || line[begin] != '{') {
       last_lines_.add(line);
       last_lines_.add("\n");
       return;
@@ -346,6 +342,7 @@ class Conversation {
     unsent_.erase(0, sent);
   }
 
+  // True if it has.
   bool has_ended_by(Instant until) {
     while (!is_readable(process_.ended())) {
       const Instant now = Instant::clock::now();
@@ -368,7 +365,7 @@ class Conversation {
     desk_.fail(Error(code, what + last_lines_.said()));
   }
 
-  const McpProgramOptions& options_;
+  const ProgramLinkOptions& options_;
   Desk& desk_;
   const McpListener& listener_;
   ChildProcess process_;
@@ -380,9 +377,9 @@ class Conversation {
   bool hears_ = true;  // what comes is for somebody
 };
 
-class McpProgram : public McpLink {
+class ProgramLink : public McpLink {
  public:
-  McpProgram(McpProgramOptions options, McpListener listener)
+  ProgramLink(ProgramLinkOptions options, McpListener listener)
       : talk_(std::make_shared<Talk>(std::move(options), std::move(listener))) {
     std::promise<void> started;
     std::future<void> start = started.get_future();
@@ -399,7 +396,7 @@ class McpProgram : public McpLink {
     }
   }
 
-  ~McpProgram() override {
+  ~ProgramLink() override {
     if (fork_mark_.inherited()) {  // the thread is not in this process, the mutex may be held
       new std::shared_ptr<Talk>(std::move(talk_));
       new std::thread(std::move(thread_));
@@ -426,12 +423,12 @@ class McpProgram : public McpLink {
  private:
   // Shared with the thread.
   struct Talk {
-    const McpProgramOptions options;
+    const ProgramLinkOptions options;
     const McpListener listener;
     Desk desk;
 
-    Talk(McpProgramOptions given, McpListener hear)
-        : options(std::move(given)), listener(std::move(hear)), desk(options.max_unread) {}
+    Talk(ProgramLinkOptions given, McpListener hear)
+        : options(std::move(given)), listener(std::move(hear)) {}
 
     void run(std::promise<void> started) {
       std::optional<Conversation> conversation;
@@ -470,8 +467,8 @@ std::string find_program(const std::string& program, const std::vector<std::stri
   return program;
 }
 
-std::unique_ptr<McpLink> start_mcp_program(McpProgramOptions options, McpListener listener) {
-  return std::make_unique<McpProgram>(std::move(options), std::move(listener));
+std::unique_ptr<McpLink> start_program_link(ProgramLinkOptions options, McpListener listener) {
+  return std::make_unique<ProgramLink>(std::move(options), std::move(listener));
 }
 
 }  // namespace mellea

@@ -12,7 +12,7 @@
 
 namespace mellea {
 
-struct McpHttpOptions {
+struct HttpLinkOptions {
   std::string url{};
   Headers headers{};
   std::chrono::milliseconds connect{30'000};
@@ -24,10 +24,10 @@ struct McpHttpOptions {
 // stream that breaks off before the answer is gone on with where the server gave its events ids, as
 // often as something new comes, and no more than a few times if nothing does. The destructor says
 // goodbye to a server that gave the session an id, and waits for its answer within
-// McpHttpOptions::close.
+// HttpLinkOptions::close.
 //
 // Throws Error (Errc::invalid_request) if the URL is none.
-std::unique_ptr<McpLink> start_mcp_http(std::shared_ptr<Network> network, McpHttpOptions options,
-                                        McpListener listener);
+std::unique_ptr<McpLink> start_http_link(std::shared_ptr<Network> network, HttpLinkOptions options,
+                                         McpListener listener);
 
 }  // namespace mellea
