@@ -133,6 +133,7 @@ class McpClient::Connection : public std::enable_shared_from_this<Connection> {
   }
 
   Tools tools(const std::stop_token& stop) {
+    refuse_after_fork();
     const Stops stops(stop, closing_.get_token());
     const McpPatience patience = patience_for_call(stops);
     unasked_->tools_changed = false;
@@ -153,6 +154,7 @@ class McpClient::Connection : public std::enable_shared_from_this<Connection> {
   }
 
   std::string call(const std::string& tool, json arguments, const Call& call) {
+    refuse_after_fork();
     const Stops stops(call.stop, closing_.get_token());
     json params{{"name", tool}, {"arguments", std::move(arguments)}};
     if (json meta = trace_of(call.scope, options_.trusted); !meta.empty())
@@ -261,7 +263,6 @@ class McpClient::Connection : public std::enable_shared_from_this<Connection> {
 
   // The connection; made, if there is none, by one thread, for which the others wait.
   std::shared_ptr<Open> open(const McpPatience& patience) {
-    refuse_after_fork();
     std::unique_lock lock(mutex_);
     const bool free =
         changed_.wait_until(lock, patience.stop, patience.until, [this] { return !opening_; });
