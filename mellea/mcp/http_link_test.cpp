@@ -90,7 +90,10 @@ class HttpLinkTest : public testing::Test {
     return Script::answer(200, message.dump(), {{"content-type", kJson}});
   }
 
-  std::optional<LoopbackServer> server_;
+  ScriptedMcp scripted_{{}};
+  Instead instead_;
+  std::string session_;
+  std::optional<LoopbackServer> server_;  // its thread uses what is above
   std::optional<McpClient> client_;
   Tools tools_;
   bool streams_ = false;  // answers come as events
@@ -114,10 +117,6 @@ class HttpLinkTest : public testing::Test {
     for (const json& one : said) script.chunk(event(one));
     return script.end();
   }
-
-  ScriptedMcp scripted_{{}};
-  Instead instead_;
-  std::string session_;
 };
 
 TEST_F(HttpLinkTest, EachMessageIsAPostToTheEndpoint) {
@@ -367,7 +366,7 @@ TEST_F(HttpLinkTest, AToolThatTakesTooLongIsCalledOffAtTheServer) {
     if (is_call(message, "hold")) return Script::raw().hang();
     return {};
   });
-  connect({.call = 50ms});
+  connect({.call = 1s});
   EXPECT_NE(failure("hold", Errc::timeout), "");
   ASSERT_TRUE(server_->wait_for_requests(5));
   EXPECT_EQ(requests("notifications/cancelled").size(), 1U);

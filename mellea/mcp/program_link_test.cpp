@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <future>
 #include <nlohmann/json.hpp>
@@ -242,7 +243,7 @@ TEST_F(ProgramLinkTest, AToolThatIsStoppedIsCalledOffAtTheServer) {
 }
 
 TEST_F(ProgramLinkTest, AToolThatTakesTooLongIsCalledOffAtTheServer) {
-  connect({}, {.call = 50ms});
+  connect({}, {.call = 1s});
   EXPECT_EQ(failure("hold", Errc::timeout), "mcp it: tools/call hold: no answer in time");
   const json last_but_one = *(seen().end() - 2);
   EXPECT_EQ(last_but_one["method"], "notifications/cancelled");
@@ -404,6 +405,24 @@ TEST_F(ProgramLinkTest, WhatTheServerHasStartedEndsWithIt) {
   tools_.clear();
   client_.reset();
   EXPECT_TRUE(is_gone(left));
+}
+
+TEST_F(ProgramLinkTest, TheServerEndsWithAProcessThatIsKilled) {
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe(pipe.data()), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    connect({"deaf"});
+    const std::string server = json::parse(call("environment"))["process"].dump() + '\n';
+    (void)!::write(pipe[1], server.data(), server.size());
+    ::pause();
+  }
+  std::array<char, 16> server{};
+  EXPECT_GT(::read(pipe[0], server.data(), server.size() - 1), 0);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_TRUE(is_gone(std::stoi(server.data())));
+  for (const int end : pipe) ::close(end);
 }
 
 TEST_F(ProgramLinkTest, AServerThatDoesNotEndIsKilled) {

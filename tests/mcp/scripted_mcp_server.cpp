@@ -19,7 +19,7 @@
 //   huge {bytes}   an answer of that length
 //   close_output   closes its standard output, and goes on
 //   close_input    closes its standard input, and goes on
-//   environment    the names of its variables, and the folder that it is in
+//   environment    the names of its variables, the folder that it is in, and its number
 //   leave_behind   starts another program, and tells its number
 #include <signal.h>
 #include <unistd.h>
@@ -70,7 +70,10 @@ std::string environment() {
   for (char** variable = environ; *variable; ++variable)
     names.push_back(std::string(*variable).substr(0, std::string(*variable).find('=')));
   std::sort(names.begin(), names.end());
-  return json{{"names", names}, {"folder", std::filesystem::current_path().string()}}.dump();
+  return json{{"names", names},
+              {"folder", std::filesystem::current_path().string()},
+              {"process", ::getpid()}}
+      .dump();
 }
 
 // A child that holds our pipes, and lives on.
