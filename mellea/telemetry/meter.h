@@ -81,7 +81,8 @@ class Meter {
   Counter counter(Options options) const;
   UpDownCounter up_down_counter(Options options) const;
   Histogram histogram(Options options) const;
-  // Measured when somebody looks, by calling `measure` on the thread that does; it must not throw.
+  // Measured when somebody looks, by calling `measure` on the thread that does, until Telemetry is
+  // shut down; it must not throw.
   void gauge(Options options, MetricStore::Measure measure) const;
 
  private:

@@ -62,7 +62,7 @@ class FakeExporter : public MetricExporter {
 
 class MetricReaderTest : public testing::Test {
  protected:
-  // What is measured at a look must still be there for the last one.
+  // Or a last look would go on beside the next test.
   void TearDown() override { reader_->thread().shutdown(soon()); }
 
   void read(Temporality temporality, std::chrono::milliseconds interval = 1h) {
@@ -125,8 +125,9 @@ TEST_F(MetricReaderTest, WhatWasNotDeliveredComesAgain) {
 }
 
 TEST_F(MetricReaderTest, WithLittleMemoryWhatIsMeasuredAtTheLookIsSinceTheBeginning) {
-  double sum = 0;
-  store_->observe({.name = "o"}, [&] { return std::vector<MetricStore::Measured>{{++sum, {}}}; });
+  store_->observe({.name = "o"}, [sum = std::make_shared<double>(0)] {
+    return std::vector<MetricStore::Measured>{{++*sum, {}}};
+  });
   read(Temporality::low_memory);
   add(2);
   EXPECT_TRUE(flush());
