@@ -1,6 +1,8 @@
 #include "mellea/telemetry/metric_store.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <string>
 #include <thread>
@@ -184,6 +186,21 @@ TEST_F(MetricStoreTest, WhatIsObservedIsMeasuredAtEachLook) {
   EXPECT_EQ(seen(), "depth q=a 1\n");
   store_->stop_observing();
   EXPECT_EQ(seen(), "");
+}
+
+TEST_F(MetricStoreTest, AChildOfForkCountsNothingAndSeesNothing) {
+  add(counter(), 1);
+  MetricInstrument& calls = counter();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    add(calls, 1);
+    add(calls, 1, "new");
+    ::_exit(store_->collect().metrics.empty() ? 0 : 1);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(seen(), "c k=a 1\n");
 }
 
 TEST_F(MetricStoreTest, ABatchOutlivesItsStore) {
