@@ -18,6 +18,7 @@ struct Settings {
 
 void hook_rows(const Settings& settings);
 void tracing_rows(const Settings& settings);
+void metrics_rows(const Settings& settings);
 void otlp_rows(const Settings& settings);
 void call_rows(const Settings& settings);
 void stream_rows(const Settings& settings);
@@ -43,6 +44,7 @@ struct Group {
 inline constexpr std::array kGroups = {
     Group{"hooks", "what it costs to fire events", hook_rows},
     Group{"tracing", "a generation traced, in memory", tracing_rows},
+    Group{"metrics", "a generation counted", metrics_rows},
     Group{"otlp", "a generation traced, sent to a collector", otlp_rows},
     Group{"calls", "plain calls, one after the other", call_rows, false, true},
     Group{"streams", "one stream, as fast as it goes", stream_rows, false, true},

@@ -83,6 +83,7 @@ telemetry::Config config_from(const Environment& environment, Console& console) 
       telemetry::read_environment(environment, tree_on(console));
   telemetry::Config config = std::move(settings.config);
   if (!settings.traces) config.exporters.clear();
+  if (!settings.metrics) config.metrics.exporters.clear();
   config.warn = [&console](std::string_view warning) {
     console.warn("mellea: " + std::string(warning));
   };
@@ -102,7 +103,8 @@ void add_exporters(telemetry::Config& config, const TraceArguments& arguments, C
 }
 
 Telemetry make_telemetry(telemetry::Config config) {
-  return config.exporters.empty() ? Telemetry() : Telemetry(std::move(config));
+  const bool off = config.exporters.empty() && config.metrics.exporters.empty();
+  return off ? Telemetry() : Telemetry(std::move(config));
 }
 
 }  // namespace mellea::cli

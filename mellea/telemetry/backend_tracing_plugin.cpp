@@ -22,8 +22,9 @@ void set_header(Headers& headers, std::string_view name, std::string value) {
 
 class BackendTracingPlugin : public Plugin {
  public:
-  BackendTracingPlugin(std::shared_ptr<Tracer> tracer, bool chunk_events)
-      : tracer_(std::move(tracer)), chunk_events_(chunk_events) {}
+  BackendTracingPlugin(std::shared_ptr<Tracer> tracer, bool chunk_events,
+                       std::shared_ptr<const Pricing> pricing)
+      : tracer_(std::move(tracer)), chunk_events_(chunk_events), pricing_(std::move(pricing)) {}
 
   std::string_view name() const override { return "backend_tracing"; }
 
@@ -116,7 +117,11 @@ class BackendTracingPlugin : public Plugin {
   void on_end(const Closing& event) {
     Tracer::Taken span = tracer_->take(event.opening->scope.id());
     if (!span.record) return;
-    if (event.reply) set_reply(*span.record, *event.reply);
+    if (event.reply) {
+      const Reply& reply = *event.reply;
+      set_reply(*span.record, reply);
+      if (reply.usage) set_cost(*span.record, *event.opening, &reply.response, *reply.usage);
+    }
     set_effort(*span.record, event.effort, event.opening->request->stream);
     end_span(*tracer_, event.opening->scope, std::move(span), event.ending);
   }
@@ -125,20 +130,40 @@ class BackendTracingPlugin : public Plugin {
   void on_batch_end(const Closing& event) {
     Tracer::Taken span = tracer_->take(event.opening->scope.id());
     if (!span.record) return;
-    if (event.usage) set_usage(*span.record, *event.usage);
+    if (event.usage) {
+      const bool any = event.replies && !event.replies->empty();
+      set_usage(*span.record, *event.usage);
+      set_cost(*span.record, *event.opening, any ? &event.replies->front().response : nullptr,
+               *event.usage);
+    }
     set_effort(*span.record, event.effort, false);
     end_span(*tracer_, event.opening->scope, std::move(span), event.ending);
   }
 
+  template <class Opening>
+  void set_cost(SpanRecord& record, const Opening& opening, const ResponseInfo* response,
+                const Usage& usage) {
+    if (!pricing_) return;
+    const auto cost = pricing_->cost({.provider = opening.target->provider,
+                                      .model = opening.request->model,
+                                      .endpoint = opening.target->endpoint,
+                                      .response = response,
+                                      .usage = usage});
+    if (cost) record.set(Fact::cost, *cost);
+  }
+
   const std::shared_ptr<Tracer> tracer_;
   const bool chunk_events_;
+  const std::shared_ptr<const Pricing> pricing_;  // null: nobody asks
 };
 
 }  // namespace
 
 std::shared_ptr<Plugin> make_backend_tracing_plugin(std::shared_ptr<Tracer> tracer,
-                                                    bool chunk_events) {
-  return std::make_shared<BackendTracingPlugin>(std::move(tracer), chunk_events);
+                                                    bool chunk_events,
+                                                    std::shared_ptr<const Pricing> pricing) {
+  return std::make_shared<BackendTracingPlugin>(std::move(tracer), chunk_events,
+                                                std::move(pricing));
 }
 
 }  // namespace mellea::telemetry

@@ -1,25 +1,13 @@
 #include "mellea/telemetry/batch_processor.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <deque>
 #include <iterator>
-#include <mutex>
 #include <utility>
 #include <vector>
 
-#include "mellea/core/signals.h"
-
 namespace mellea::telemetry {
 namespace {
-
-constexpr auto kBetweenWarnings = std::chrono::minutes(1);
-constexpr auto kForInterrupt = std::chrono::milliseconds(100);
-
-std::thread without_signals(std::function<void()> body) {
-  const SignalsBlocked blocked;
-  return std::thread(std::move(body));
-}
 
 // A batch that the queue can't hold would never be full.
 BatchOptions possible(BatchOptions options) {
@@ -30,163 +18,90 @@ BatchOptions possible(BatchOptions options) {
 
 }  // namespace
 
-// Shared with the thread, which may be left behind. It also means that a child of fork() never
-// destroys it: the thread that would let go of it is not there.
-struct BatchProcessor::State {
-  State(std::unique_ptr<BatchSender> its_sender, const BatchOptions& its_options,
-        std::shared_ptr<Warnings> its_warnings)
-      : sender(std::move(its_sender)),
-        options(possible(its_options)),
-        warnings(std::move(its_warnings)) {}
+class BatchProcessor::Loop : public ExportLoop {
+ public:
+  Loop(std::unique_ptr<BatchSender> sender, const BatchOptions& options,
+       std::shared_ptr<Warnings> warnings)
+      : ExportLoop(std::move(warnings)), sender_(std::move(sender)), options_(possible(options)) {}
 
-  const std::unique_ptr<BatchSender> sender;
-  const BatchOptions options;
-  const std::shared_ptr<Warnings> warnings;
+  std::string name() const { return sender_->name(); }
+  void add(std::span<const SpanPtr> spans);
+  BatchHealth health();
 
-  std::mutex mutex;  // guards all that follows
-  std::condition_variable wake;
-  std::condition_variable done;
-  std::deque<SpanPtr> queue;
-  std::int64_t accepted = 0;
-  std::int64_t finished = 0;  // of the accepted: delivered or given up
-  std::int64_t flush_to = 0;  // finished is to come so far at once
-  std::int64_t lost = 0;
-  bool stopping = false;
-  bool ended = false;  // the thread touches nothing any more
+ private:
+  bool wait(Lock& lock) override;
+  Delivery deliver(Lock& lock) override;
+  std::string told(std::int64_t lost, const std::string& why) const override {
+    return sender_->name() + ": " + std::to_string(lost) +
+           " spans lost: " + (why.empty() ? "more ended than could be sent" : why);
+  }
+  void interrupt() noexcept override { sender_->interrupt(); }
+  void close() noexcept override { sender_->close(); }
 
-  // Only the thread uses these.
-  std::int64_t told = 0;  // of `lost`
-  Instant told_at{};
-  std::string reason;  // of the last loss on the way
-
-  void run();
-  bool wait_for_batch(std::unique_lock<std::mutex>& lock);
-  void send_batch(std::unique_lock<std::mutex>& lock);
-  void tell(std::int64_t lost_now, bool last);
+  const std::unique_ptr<BatchSender> sender_;
+  const BatchOptions options_;
+  std::deque<SpanPtr> queue_;  // guarded by mutex_
 };
 
-void BatchProcessor::State::run() {
-  std::unique_lock lock(mutex);
-  while (wait_for_batch(lock)) send_batch(lock);
-  const std::int64_t lost_now = lost;
-  lock.unlock();
-  sender->close();
-  tell(lost_now, true);
-  lock.lock();
-  ended = true;
-  done.notify_all();
+void BatchProcessor::Loop::add(std::span<const SpanPtr> spans) {
+  const Lock lock(mutex_);
+  for (const SpanPtr& span : spans) {
+    if (stopping_ || queue_.size() >= options_.queue) {
+      ++lost_;
+      continue;
+    }
+    queue_.push_back(span);
+    ++accepted_;
+    const std::size_t waiting = queue_.size();
+    if (waiting == 1 || waiting == options_.batch) wake_.notify_one();
+  }
 }
 
-// False if there is nothing to do and never will be.
-bool BatchProcessor::State::wait_for_batch(std::unique_lock<std::mutex>& lock) {
-  wake.wait(lock, [&] { return !queue.empty() || stopping; });
-  wake.wait_until(lock, Instant::clock::now() + options.delay,
-                  [&] { return queue.size() >= options.batch || flush_to > finished || stopping; });
-  return !queue.empty();
+BatchHealth BatchProcessor::Loop::health() {
+  const Lock lock(mutex_);
+  return {.delivered = delivered_, .lost = lost_, .waiting = accepted_ - finished_};
 }
 
-void BatchProcessor::State::send_batch(std::unique_lock<std::mutex>& lock) {
-  const auto count = std::min(queue.size(), options.batch);
-  const auto end = queue.begin() + static_cast<std::ptrdiff_t>(count);
-  std::vector<SpanPtr> batch(std::make_move_iterator(queue.begin()), std::make_move_iterator(end));
-  queue.erase(queue.begin(), end);
+bool BatchProcessor::Loop::wait(Lock& lock) {
+  wake_.wait(lock, [&] { return !queue_.empty() || stopping_; });
+  wake_.wait_until(lock, Instant::clock::now() + options_.delay, [&] {
+    return queue_.size() >= options_.batch || flush_to_ > finished_ || stopping_;
+  });
+  return !queue_.empty();
+}
+
+ExportLoop::Delivery BatchProcessor::Loop::deliver(Lock& lock) {
+  const auto count = std::min(queue_.size(), options_.batch);
+  const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(count);
+  std::vector<SpanPtr> batch(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
+  queue_.erase(queue_.begin(), end);
   lock.unlock();
-  std::string failure;
+  Delivery delivery{.count = static_cast<std::int64_t>(count)};
   try {
-    failure = sender->send(batch);
+    delivery.failure = sender_->send(batch);
   } catch (const std::exception& error) {  // no memory
-    failure = error.what();
+    delivery.failure = error.what();
   }
   batch.clear();
   lock.lock();
-  finished += static_cast<std::int64_t>(count);
-  if (!failure.empty()) {
-    lost += static_cast<std::int64_t>(count);
-    reason = std::move(failure);
-  }
-  const std::int64_t lost_now = lost;
-  done.notify_all();
-  lock.unlock();
-  tell(lost_now, false);
-  lock.lock();
-}
-
-void BatchProcessor::State::tell(std::int64_t lost_now, bool last) {
-  const Instant now = Instant::clock::now();
-  if (lost_now == told) return;
-  if (told_at != Instant{} && now - told_at < kBetweenWarnings && !last) return;
-  const std::string why = reason.empty() ? "more ended than could be sent" : reason;
-  warnings->add(sender->name() + ": " + std::to_string(lost_now - told) + " spans lost: " + why);
-  told = lost_now;
-  told_at = now;
+  return delivery;
 }
 
 BatchProcessor::BatchProcessor(std::unique_ptr<BatchSender> sender, const BatchOptions& options,
                                std::shared_ptr<Warnings> warnings)
-    : state_(std::make_shared<State>(std::move(sender), options, std::move(warnings))),
-      thread_(without_signals([state = state_] { state->run(); })) {}
+    : loop_(std::make_shared<Loop>(std::move(sender), options, std::move(warnings))),
+      thread_(loop_) {}
 
-BatchProcessor::~BatchProcessor() {
-  shutdown(Instant::clock::now());
-  if (thread_.joinable()) thread_.detach();  // not ours to join in a child of fork()
-}
+BatchProcessor::~BatchProcessor() = default;
 
 void BatchProcessor::export_spans(std::span<const SpanPtr> spans) noexcept {
-  if (fork_.inherited()) return;
-  const std::lock_guard lock(state_->mutex);
-  for (const SpanPtr& span : spans) {
-    if (state_->stopping || state_->queue.size() >= state_->options.queue) {
-      ++state_->lost;
-      continue;
-    }
-    state_->queue.push_back(span);
-    ++state_->accepted;
-    const std::size_t waiting = state_->queue.size();
-    if (waiting == 1 || waiting == state_->options.batch) state_->wake.notify_one();
-  }
+  if (!thread_.inherited()) loop_->add(spans);
 }
 
-bool BatchProcessor::flush(Instant until) noexcept {
-  if (fork_.inherited()) return true;
-  std::unique_lock lock(state_->mutex);
-  const std::int64_t target = state_->accepted;
-  const std::int64_t lost_before = state_->lost;
-  state_->flush_to = std::max(state_->flush_to, target);
-  state_->wake.notify_one();
-  const bool in_time =
-      state_->done.wait_until(lock, until, [&] { return state_->finished >= target; });
-  return in_time && state_->lost == lost_before;
-}
+std::string BatchProcessor::name() const { return loop_->name(); }
 
-bool BatchProcessor::shutdown(Instant until) noexcept {
-  if (fork_.inherited() || !thread_.joinable()) return true;
-  std::unique_lock lock(state_->mutex);
-  const auto ended = [&] { return state_->ended; };
-  state_->stopping = true;
-  state_->wake.notify_one();
-  const Instant now = Instant::clock::now();
-  const Instant::duration reserve =
-      std::min<Instant::duration>(kForInterrupt, std::max(until - now, Instant::duration{}) / 4);
-  if (!state_->done.wait_until(lock, until - reserve, ended)) {
-    lock.unlock();
-    state_->sender->interrupt();
-    lock.lock();
-    state_->done.wait_until(lock, until, ended);
-  }
-  const bool all = state_->ended && state_->lost == 0;
-  const bool gone = state_->ended;
-  lock.unlock();
-  if (gone)
-    thread_.join();
-  else
-    thread_.detach();
-  return all;
-}
-
-std::int64_t BatchProcessor::lost() const noexcept {
-  if (fork_.inherited()) return 0;
-  const std::lock_guard lock(state_->mutex);
-  return state_->lost;
+BatchHealth BatchProcessor::health() const noexcept {
+  return thread_.inherited() ? BatchHealth{} : loop_->health();
 }
 
 }  // namespace mellea::telemetry

@@ -4,10 +4,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <thread>
 
-#include "mellea/core/fork.h"
 #include "mellea/telemetry/config.h"
+#include "mellea/telemetry/export_thread.h"
 #include "mellea/telemetry/span_exporter.h"
 #include "mellea/telemetry/warnings.h"
 
@@ -28,26 +27,33 @@ class BatchSender {
   virtual void close() noexcept = 0;
 };
 
-// Bounded: what the queue has no room for is dropped, counted, and told once a minute. The
-// deadlines of flush() and shutdown() hold even if the sender hangs for good: then its thread is
-// left behind with what it holds. In a child of fork() it does nothing.
+// How a batch processor fares, in spans.
+struct BatchHealth {
+  std::int64_t delivered = 0;
+  std::int64_t lost = 0;  // dropped, or not delivered
+  std::int64_t waiting = 0;
+};
+
+// Bounded: what the queue has no room for is dropped, counted, and told once a minute. Deadlines
+// and fork() as an ExportThread has it.
 class BatchProcessor : public SpanExporter {
  public:
   BatchProcessor(std::unique_ptr<BatchSender> sender, const BatchOptions& options,
                  std::shared_ptr<Warnings> warnings);
-  ~BatchProcessor() override;  // as shutdown(), without waiting
+  ~BatchProcessor() override;
 
   void export_spans(std::span<const SpanPtr> spans) noexcept override;
-  bool flush(Instant until) noexcept override;
-  bool shutdown(Instant until) noexcept override;
+  bool flush(Instant until) noexcept override { return thread_.flush(until); }
+  bool shutdown(Instant until) noexcept override { return thread_.shutdown(until); }
 
-  std::int64_t lost() const noexcept;  // dropped, or not delivered
+  std::string name() const;  // the sender's
+  BatchHealth health() const noexcept;
+  std::int64_t lost() const noexcept { return health().lost; }
 
  private:
-  struct State;
-  const ForkMark fork_;
-  const std::shared_ptr<State> state_;
-  std::thread thread_;
+  class Loop;
+  const std::shared_ptr<Loop> loop_;
+  ExportThread thread_;
 };
 
 }  // namespace mellea::telemetry

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "mellea/core/request.h"
+#include "mellea/telemetry/metric_exporter.h"
 #include "mellea/telemetry/sampler.h"
 #include "mellea/telemetry/span_exporter.h"
 #include "mellea/telemetry/tree.h"
@@ -47,7 +49,57 @@ struct BatchOptions {
   std::chrono::milliseconds delay{5'000};  // or as many as there are, after this time
 };
 
+// Which measurements may become exemplars: values with the span in which they were measured.
+enum class ExemplarFilter : std::uint8_t {
+  off,
+  sampled,  // those in a span that is recorded
+  all,
+};
+
+// What the sums that are sent to a collector are since.
+enum class Temporality : std::uint8_t {
+  cumulative,  // since the program began
+  delta,       // since the look before
+  low_memory,  // as delta, but for what is measured at the look
+};
+
 using ResourceAttributes = std::vector<std::pair<std::string, std::string>>;
+
+// The names that metrics and their labels go by.
+enum class MetricVocabulary : std::uint8_t {
+  mellea,        // the contract of Python Mellea
+  otel_1_41,     // the same names, and all labels of the GenAI conventions 1.41.1
+  otel_2026_10,  // the GenAI conventions of October 2026
+};
+
+// Metrics as text, of all that was counted so far, each time: for people.
+struct MetricsText {
+  std::function<void(std::string_view)> write{};
+};
+
+// Serves metrics to whoever asks by HTTP for /metrics, as Prometheus does.
+struct PrometheusEndpoint {
+  std::string host = "127.0.0.1";  // where it listens: an address of this machine, or localhost
+  int port = 9464;                 // 0: any that is free
+};
+
+using MetricOutput = std::variant<OtlpHttp, OtlpFile, MetricsText, PrometheusEndpoint,
+                                  std::shared_ptr<MetricExporter>>;
+
+struct MetricsConfig {
+  std::vector<MetricOutput> exporters{};  // none: metrics are off
+  std::chrono::milliseconds interval{60'000};
+  Temporality temporality = Temporality::cumulative;  // of all but what Prometheus and people see
+  ExemplarFilter exemplars = ExemplarFilter::sampled;
+  MetricVocabulary vocabulary = MetricVocabulary::mellea;
+  std::vector<std::string> labels{};  // keys of the program's own labels that metrics have, too
+};
+
+// What tokens cost, for the metric and for spans.
+struct PricingOptions {
+  bool enabled = true;
+  std::string file{};  // prices in LiteLLM's schema, which win over ours; empty: none
+};
 
 struct Config {
   std::string service_name = "mellea";
@@ -55,7 +107,9 @@ struct Config {
   Sampler sampler{};
   std::vector<Exporter> exporters{};
   BatchOptions batch{};       // for each exporter that needs one
-  bool chunk_events = false;  // each chunk of a streamed reply is an event on its span
+  bool chunk_events = false;  // each chunk of a streamed reply is an event on its span, and counted
+  MetricsConfig metrics{};
+  PricingOptions pricing{};
   // What is wrong is told here, one sentence at a time, on any thread.
   std::function<void(std::string_view)> warn{};
 };

@@ -1,4 +1,4 @@
-// How telemetry is set up from outside: MELLEA_TRACES_* and OTEL_*.
+// How telemetry is set up from outside: MELLEA_TRACES_*, MELLEA_METRICS_* and OTEL_*.
 #pragma once
 
 #include <functional>
@@ -15,13 +15,14 @@ using Environment = std::function<std::optional<std::string>(const char* name)>;
 std::optional<std::string> process_environment(const char* name);
 
 struct EnvironmentSettings {
-  bool traces = false;  // else all is off, and `config` says nothing
+  bool traces = false;   // else they are off, and `config.exporters` says nothing
+  bool metrics = false;  // else they are off, and `config.metrics.exporters` says nothing
   Config config{};
   std::vector<std::string> warnings{};  // one sentence each, with the variable and its value
 };
 
 // Touches nothing but the environment. `console` is the exporter that MELLEA_TRACES_CONSOLE and
-// OTEL_TRACES_EXPORTER=console mean.
+// OTEL_TRACES_EXPORTER=console mean; metrics for people are written where it writes.
 EnvironmentSettings read_environment(const Environment& environment, const TreeText& console);
 
 // How a tree looks best on standard error: its width and colours if it is a terminal (NO_COLOR is

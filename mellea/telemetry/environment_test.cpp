@@ -30,6 +30,18 @@ std::string exporters(const EnvironmentSettings& settings) {
   return words;
 }
 
+std::string metric_exporters(const EnvironmentSettings& settings) {
+  std::string words = settings.metrics ? "on" : "off";
+  for (const MetricOutput& output : settings.config.metrics.exporters) {
+    if (const auto* http = std::get_if<OtlpHttp>(&output)) words += " " + http->endpoint;
+    if (const auto* file = std::get_if<OtlpFile>(&output)) words += " file:" + file->path;
+    if (std::holds_alternative<MetricsText>(output)) words += " text";
+    if (const auto* place = std::get_if<PrometheusEndpoint>(&output))
+      words += " " + place->host + ":" + std::to_string(place->port);
+  }
+  return words;
+}
+
 Variables otlp_and(Variables more) {
   more["MELLEA_TRACES_ENABLED"] = "true";
   more["MELLEA_TRACES_OTLP"] = "true";
@@ -175,6 +187,107 @@ TEST(EnvironmentTest, ReadsServiceSamplerAndBatches) {
       "b");
   EXPECT_FALSE(read(otlp_and({{"OTEL_TRACES_SAMPLER", "always_on"}})).config.sampler.follow_parent);
   EXPECT_EQ(read(otlp_and({{"OTEL_TRACES_SAMPLER", "always_off"}})).config.sampler.ratio, 0);
+}
+
+TEST(EnvironmentTest, MetricsAreSwitchedOnInSeveralWays) {
+  struct Row {
+    Variables variables;
+    std::string expected;
+  };
+  const std::vector<Row> rows = {
+      {{}, "off"},
+      {{{"MELLEA_METRICS_FILE", "x.jsonl"}}, "on file:x.jsonl"},
+      {{{"MELLEA_METRICS_ENABLED", "true"},
+        {"MELLEA_METRICS_OTLP", "true"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"}},
+       "on http://c:4318/v1/metrics"},
+      {{{"MELLEA_METRICS_ENABLED", "1"},
+        {"MELLEA_METRICS_OTLP", "1"},
+        {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://m:1/x"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"}},
+       "on http://m:1/x"},
+      {{{"MELLEA_METRICS_ENABLED", "1"}, {"MELLEA_METRICS_CONSOLE", "1"}}, "on text"},
+      {{{"MELLEA_METRICS_ENABLED", "1"}, {"MELLEA_METRICS_PROMETHEUS", "1"}}, "on 127.0.0.1:9464"},
+      {{{"OTEL_METRICS_EXPORTER", "prometheus"},
+        {"OTEL_EXPORTER_PROMETHEUS_HOST", "0.0.0.0"},
+        {"OTEL_EXPORTER_PROMETHEUS_PORT", "9000"}},
+       "on 0.0.0.0:9000"},
+      {{{"OTEL_METRICS_EXPORTER", "otlp, console"}}, "on http://localhost:4318/v1/metrics text"},
+      {{{"OTEL_METRICS_EXPORTER", "otlp"}, {"OTEL_SDK_DISABLED", "true"}}, "off"},
+      {{{"OTEL_METRICS_EXPORTER", "none"}}, "off"},
+  };
+  for (const Row& row : rows) {
+    EXPECT_EQ(metric_exporters(read(row.variables)), row.expected);
+    EXPECT_EQ(exporters(read(row.variables)), "off");
+  }
+}
+
+TEST(EnvironmentTest, WhatIsWrongWithMetricsIsAWarning) {
+  const auto file_and = [](Variables more) {
+    more["MELLEA_METRICS_FILE"] = "x";
+    return more;
+  };
+  struct Row {
+    Variables variables;
+    std::string expected;
+  };
+  const std::vector<Row> rows = {
+      {{{"MELLEA_METRICS_PROMETHEUS", "true"}},
+       "MELLEA_METRICS_PROMETHEUS=true has no effect: MELLEA_METRICS_ENABLED is not set"},
+      {{{"MELLEA_METRICS_ENABLED", "true"}},
+       "MELLEA_METRICS_ENABLED=true: nothing is counted, for metrics go nowhere: set "
+       "MELLEA_METRICS_OTLP, MELLEA_METRICS_CONSOLE, MELLEA_METRICS_PROMETHEUS or "
+       "MELLEA_METRICS_FILE"},
+      {file_and({{"MELLEA_METRICS_ENABLED", "1"}, {"MELLEA_METRICS_OTLP", "true"}}),
+       "MELLEA_METRICS_OTLP=true has no effect: neither OTEL_EXPORTER_OTLP_METRICS_ENDPOINT nor "
+       "OTEL_EXPORTER_OTLP_ENDPOINT is set"},
+      {{{"OTEL_METRICS_EXPORTER", "statsd"}},
+       "OTEL_METRICS_EXPORTER=statsd has no effect: known are otlp, console, prometheus and none"},
+      {file_and({{"OTEL_METRIC_EXPORT_INTERVAL", "0"}}),
+       "OTEL_METRIC_EXPORT_INTERVAL=0 has no effect: it is not a number above 0"},
+      {file_and({{"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "new"}}),
+       "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=new has no effect: known are "
+       "cumulative, delta, lowmemory"},
+      {file_and({{"OTEL_METRICS_EXEMPLAR_FILTER", "some"}}),
+       "OTEL_METRICS_EXEMPLAR_FILTER=some has no effect: known are always_off, trace_based, "
+       "always_on"},
+      {file_and({{"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+                  "base2_exponential_bucket_histogram"}}),
+       "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION="
+       "base2_exponential_bucket_histogram has no effect: known is explicit_bucket_histogram"},
+      {{{"OTEL_METRICS_EXPORTER", "prometheus"}, {"OTEL_EXPORTER_PROMETHEUS_PORT", "x"}},
+       "OTEL_EXPORTER_PROMETHEUS_PORT=x has no effect: it is not a port"},
+      {{{"MELLEA_PRICING_ENABLED", "0"}, {"MELLEA_PRICING_FILE", "p.json"}},
+       "MELLEA_PRICING_FILE=p.json has no effect: MELLEA_PRICING_ENABLED=0"},
+      {{{"MELLEA_PRICING_ENABLED", "auto"}},
+       "MELLEA_PRICING_ENABLED=auto has no effect: it is neither true nor false"},
+  };
+  for (const Row& row : rows)
+    EXPECT_EQ(read(row.variables).warnings, std::vector<std::string>{row.expected});
+}
+
+TEST(EnvironmentTest, WhatIsWrongWithBothSignalsIsToldOnce) {
+  const auto settings = read({{"OTEL_TRACES_EXPORTER", "otlp"},
+                              {"OTEL_METRICS_EXPORTER", "otlp"},
+                              {"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"}});
+  EXPECT_EQ(settings.warnings.size(), 1U);
+}
+
+TEST(EnvironmentTest, ReadsHowMetricsAreReadAndWhatThingsCost) {
+  const Config config = read({{"MELLEA_METRICS_FILE", "x"},
+                              {"OTEL_METRIC_EXPORT_INTERVAL", "100"},
+                              {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "Delta"},
+                              {"OTEL_METRICS_EXEMPLAR_FILTER", "always_off"},
+                              {"MELLEA_METRICS_LABELS", "tenant.id, feature.name"},
+                              {"MELLEA_PRICING_FILE", "p.json"}})
+                            .config;
+  EXPECT_EQ(config.metrics.interval, std::chrono::milliseconds(100));
+  EXPECT_EQ(config.metrics.temporality, Temporality::delta);
+  EXPECT_EQ(config.metrics.exemplars, ExemplarFilter::off);
+  EXPECT_EQ(config.metrics.labels, (std::vector<std::string>{"tenant.id", "feature.name"}));
+  EXPECT_TRUE(config.pricing.enabled);
+  EXPECT_EQ(config.pricing.file, "p.json");
+  EXPECT_FALSE(read({{"MELLEA_PRICING_ENABLED", "no"}}).config.pricing.enabled);
 }
 
 TEST(EnvironmentTest, TheTreeIsUtf8WhereTheLocaleIs) {

@@ -50,6 +50,7 @@ constexpr auto kTable = std::to_array<FactRow>({
     {Fact::cache_read_tokens, "gen_ai.usage.cache_read.input_tokens", integer},
     {Fact::cache_write_tokens, "gen_ai.usage.cache_creation.input_tokens", integer},
     {Fact::reasoning_tokens, "gen_ai.usage.reasoning.output_tokens", integer},
+    {Fact::cost, "mellea.usage.cost_usd", number},
     {Fact::retry_count, "mellea.generation.retry_count", integer},
     {Fact::service_tier, "openai.response.service_tier", text},
     {Fact::system_fingerprint, "openai.response.system_fingerprint", text},
@@ -120,6 +121,11 @@ constexpr auto kTable = std::to_array<FactRow>({
     {Fact::compaction, "mellea.context.compaction", text},
     {Fact::turns_before, "mellea.context.turns_before", integer},
     {Fact::turns_after, "mellea.context.turns_after", integer},
+    {Fact::token_type, "gen_ai.token.type", text},
+    {Fact::token_modality, "gen_ai.token.modality", text},
+    {Fact::error_category, "mellea.error.category", text},
+    {Fact::block_event, "mellea.block.event", text},
+    {Fact::exporter, "mellea.telemetry.exporter", text},
 });
 
 constexpr bool in_order() {
@@ -128,7 +134,7 @@ constexpr bool in_order() {
   return true;
 }
 static_assert(in_order(), "a fact's row stands where its number says");
-static_assert(kTable.back().fact == Fact::turns_after, "each fact has a row");
+static_assert(kTable.back().fact == Fact::exporter, "each fact has a row");
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// What spans can say. Code names facts; how each is called on the wire is a row of one table.
+// What spans and metrics can say. Code names facts; how each is called on the wire is a row of one
+// table.
 #pragma once
 
 #include <cstdint>
@@ -50,6 +51,7 @@ enum class Fact : std::uint16_t {
   cache_read_tokens,
   cache_write_tokens,
   reasoning_tokens,
+  cost,
   retry_count,
   service_tier,
   system_fingerprint,
@@ -126,6 +128,12 @@ enum class Fact : std::uint16_t {
   compaction,
   turns_before,
   turns_after,
+  // Of metrics alone.
+  token_type,
+  token_modality,
+  error_category,
+  block_event,
+  exporter,
 };
 
 enum class FactType : std::uint8_t { text, integer, number, boolean, texts };

@@ -1,4 +1,4 @@
-// The numbers of opentelemetry/proto/trace/v1/trace.proto, for both of its encodings.
+// The numbers of opentelemetry/proto, for both of its encodings.
 #pragma once
 
 #include <array>
@@ -11,6 +11,11 @@ namespace mellea::telemetry::otlp {
 
 inline constexpr std::array<std::string_view, 2> kLibraries{"mellea.application", "mellea.backend"};
 inline constexpr int kStatusError = 2;
+inline constexpr int kDelta = 1;
+inline constexpr int kCumulative = 2;
+
+// Whether a scope is this library, and not the program's own.
+inline bool is_ours(std::string_view scope) noexcept { return scope.starts_with("mellea."); }
 
 inline int kind(const SpanRecord& span) noexcept { return span.kind == SpanKind::client ? 3 : 1; }
 

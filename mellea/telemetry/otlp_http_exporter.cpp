@@ -1,138 +1,21 @@
 #include "mellea/telemetry/otlp_http_exporter.h"
 
-#include <algorithm>
-#include <random>
 #include <utility>
 
-#include "mellea/core/error.h"
-#include "mellea/core/text.h"
-#include "mellea/net/network.h"
-#include "mellea/net/retry.h"
-#include "mellea/net/url.h"
-#include "mellea/telemetry/gzip.h"
 #include "mellea/telemetry/otlp_protobuf.h"
 
 namespace mellea::telemetry {
-namespace {
-
-using std::chrono::milliseconds;
-
-constexpr std::size_t kMostAnswer = 64U << 10U;
-
-// As many retries as the timeout has room for.
-constexpr RetryRule kRetries{
-    .retries = 100, .first_delay = milliseconds(500), .longest_delay = milliseconds(5'000)};
-
-// OTLP names those that may be tried again.
-bool may_pass(int status) {
-  return status == 429 || status == 502 || status == 503 || status == 504;
-}
-
-double random_fraction() {
-  thread_local std::minstd_rand numbers{std::random_device()()};
-  return std::uniform_real_distribution<double>(0, 1)(numbers);
-}
-
-std::string shown(const std::string& url) {
-  try {
-    return parse_url(url).shown;
-  } catch (const Error&) {
-    return "the OTLP endpoint";
-  }
-}
-
-}  // namespace
-
-struct OtlpHttpExporter::Attempt {
-  FailedAttempt failed{};
-  std::string failure{};  // empty: delivered
-};
 
 OtlpHttpExporter::OtlpHttpExporter(OtlpHttp settings, std::shared_ptr<const Resource> resource)
-    : settings_(std::move(settings)),
-      resource_(std::move(resource)),
-      name_(shown(settings_.endpoint)) {}
-
-OtlpHttpExporter::~OtlpHttpExporter() = default;
+    : client_(std::move(settings), "spans"), resource_(std::move(resource)) {}
 
 std::string OtlpHttpExporter::send(std::span<const SpanPtr> spans) {
   std::string failure;
-  for (std::string& request : otlp_protobuf(spans, *resource_, kMostBytes)) {
-    if (settings_.gzip) request = gzip(request);
-    std::string why = post(std::make_shared<const std::string>(std::move(request)));
+  for (std::string& request : otlp_protobuf(spans, *resource_, OtlpHttpClient::kMostBytes)) {
+    std::string why = client_.post(std::move(request));
     if (!why.empty()) failure = std::move(why);
   }
   return failure;
 }
-
-std::string OtlpHttpExporter::post(const std::shared_ptr<const std::string>& body) {
-  const Instant until = Instant::clock::now() + settings_.timeout;
-  milliseconds delay{0};
-  for (int number = 1;; ++number) {
-    Attempt attempt = post_once(body, delay, until);
-    if (attempt.failure.empty()) return {};
-    attempt.failed.attempt = number;
-    if (attempt.failed.status != 0 && !may_pass(attempt.failed.status)) return attempt.failure;
-    const RetryDecision decision = decide(kRetries, attempt.failed, random_fraction());
-    const bool in_time = Instant::clock::now() + decision.delay < until;
-    if (!decision.again || !in_time || interrupted_) return attempt.failure;
-    delay = decision.delay;
-  }
-}
-
-OtlpHttpExporter::Attempt OtlpHttpExporter::post_once(
-    const std::shared_ptr<const std::string>& body, milliseconds delay, Instant until) {
-  HttpRequest request{.url = settings_.endpoint,
-                      .headers = settings_.headers,
-                      .body = body,
-                      .until = until,
-                      .delay = delay,
-                      .max_body = kMostAnswer,
-                      .ca_file = settings_.ca_file};
-  request.limits.connect = settings_.timeout;
-  request.headers.emplace_back("content-type", "application/x-protobuf");
-  if (settings_.gzip) request.headers.emplace_back("content-encoding", "gzip");
-  Attempt attempt;
-  std::unique_ptr<HttpExchange> exchange;
-  try {
-    if (!network_) network_ = std::make_unique<Network>();
-    exchange = network_->start(std::move(request));
-    set_current(exchange.get());
-    std::string answer;
-    HttpNext next = exchange->try_next();
-    for (; next != HttpNext::end; next = exchange->try_next()) {
-      if (next == HttpNext::pending) exchange->wait(until);
-      if (next == HttpNext::bytes) answer += exchange->bytes();
-    }
-    const HttpHead& head = exchange->head();
-    if (head.status / 100 != 2) {
-      attempt.failed.status = head.status;
-      attempt.failed.asked = retry_after(head, std::chrono::system_clock::now());
-      attempt.failure = "HTTP status " + std::to_string(head.status);
-    } else if (const std::int64_t rejected = rejected_spans(answer); rejected > 0) {
-      attempt.failed.status = head.status;
-      attempt.failure = "the receiver rejected " + std::to_string(rejected) + " spans";
-    }
-  } catch (const Error& error) {
-    attempt.failed.connection_failed = error.retryable();
-    attempt.failure = interrupted_ ? "there was no time left" : one_line(error.what());
-  }
-  set_current(nullptr);
-  return attempt;
-}
-
-void OtlpHttpExporter::set_current(HttpExchange* exchange) {
-  const std::lock_guard lock(mutex_);
-  current_ = exchange;
-  if (current_ && interrupted_) current_->cancel();
-}
-
-void OtlpHttpExporter::interrupt() noexcept {
-  const std::lock_guard lock(mutex_);
-  interrupted_ = true;
-  if (current_) current_->cancel();
-}
-
-void OtlpHttpExporter::close() noexcept { network_ = nullptr; }
 
 }  // namespace mellea::telemetry

@@ -16,7 +16,4 @@ namespace mellea::telemetry {
 std::vector<std::string> otlp_protobuf(std::span<const SpanPtr> spans, const Resource& resource,
                                        std::size_t most_bytes);
 
-// How many spans a receiver says it did not take, in its answer (ExportTraceServiceResponse).
-std::int64_t rejected_spans(std::string_view answer) noexcept;
-
 }  // namespace mellea::telemetry

@@ -10,6 +10,7 @@
 
 #include "mellea/core/text.h"
 #include "mellea/telemetry/otlp_file_exporter.h"
+#include "mellea/telemetry/otlp_http_client.h"
 #include "mellea/telemetry/otlp_json.h"
 #include "mellea/telemetry/otlp_protobuf.h"
 #include "mellea/telemetry/protoc_for_test.h"
@@ -139,11 +140,11 @@ TEST(OtlpProtobufTest, RequestsAreNoLargerThanAllowedUnlessASpanIs) {
 }
 
 TEST(OtlpProtobufTest, ReadsHowManyAReceiverRejected) {
-  EXPECT_EQ(rejected_spans(std::string("\x0A\x02\x08\x05", 4)), 5);
-  EXPECT_EQ(rejected_spans(""), 0);
-  EXPECT_EQ(rejected_spans("{}"), 0);
-  EXPECT_EQ(rejected_spans("\t<html>"), 0);  // a field 1 of another wire type
-  EXPECT_EQ(rejected_spans("\x08"), 0);
+  EXPECT_EQ(rejected_items(std::string("\x0A\x02\x08\x05", 4)), 5);
+  EXPECT_EQ(rejected_items(""), 0);
+  EXPECT_EQ(rejected_items("{}"), 0);
+  EXPECT_EQ(rejected_items("\t<html>"), 0);  // a field 1 of another wire type
+  EXPECT_EQ(rejected_items("\x08"), 0);
 }
 
 class OtlpFileTest : public testing::Test {

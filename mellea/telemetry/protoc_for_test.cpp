@@ -12,24 +12,29 @@ namespace mellea::telemetry {
 namespace {
 
 constexpr char kFolder[] = "/usr/include";
-constexpr char kService[] = "opentelemetry/proto/collector/trace/v1/trace_service.proto";
+
+std::string service_of(const std::string& word) {
+  return "opentelemetry/proto/collector/" + word + "/v1/" + word + "_service.proto";
+}
 
 bool available() {
-  static const bool both = std::filesystem::exists(std::string(kFolder) + "/" + kService) &&
-                           std::system("protoc --version > /dev/null 2>&1") == 0;
+  static const bool both =
+      std::filesystem::exists(std::string(kFolder) + "/" + service_of("trace")) &&
+      std::system("protoc --version > /dev/null 2>&1") == 0;
   return both;
 }
 
 }  // namespace
 
-std::optional<std::string> decoded_by_protoc(const std::string& request) {
+std::optional<std::string> decoded_by_protoc(const std::string& request, OtlpSignal signal) {
   if (!available()) return std::nullopt;
   const std::string file = testing::TempDir() + "mellea_request_" + std::to_string(::getpid());
   std::ofstream(file, std::ios::binary) << request;
-  const std::string command =
-      "protoc -I" + std::string(kFolder) +
-      " --decode=opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest " + kService +
-      " < " + file + " 2>&1";
+  const std::string word = signal == OtlpSignal::trace ? "trace" : "metrics";
+  const std::string command = "protoc -I" + std::string(kFolder) +
+                              " --decode=opentelemetry.proto.collector." + word + ".v1.Export" +
+                              (signal == OtlpSignal::trace ? "Trace" : "Metrics") +
+                              "ServiceRequest " + service_of(word) + " < " + file + " 2>&1";
   std::string text;
   FILE* output = ::popen(command.c_str(), "r");
   for (char part[4096]; std::fgets(part, sizeof part, output);) text += part;

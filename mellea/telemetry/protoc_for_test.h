@@ -10,7 +10,10 @@ inline constexpr char kNoProtoc[] =
     "protoc (protobuf-compiler) or /usr/include/opentelemetry/proto (opentelemetry-proto) is not "
     "here";
 
-// An ExportTraceServiceRequest as text; nothing where it can't be had.
-std::optional<std::string> decoded_by_protoc(const std::string& request);
+enum class OtlpSignal { trace, metrics };
+
+// An Export...ServiceRequest as text; nothing where it can't be had.
+std::optional<std::string> decoded_by_protoc(const std::string& request,
+                                             OtlpSignal signal = OtlpSignal::trace);
 
 }  // namespace mellea::telemetry

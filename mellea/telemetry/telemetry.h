@@ -1,11 +1,13 @@
-// Telemetry as a whole: traces that plugins record and exporters deliver.
+// Telemetry as a whole: traces and metrics that plugins record and exporters deliver.
 //
 //   auto telemetry = mellea::Telemetry::from_env();   // MELLEA_TRACES_FILE=x.jsonl writes a trace
 //   mellea::Runtime runtime({.plugins = telemetry.plugins()});
 //
 // Or set up in code:
 //
-//   mellea::Telemetry telemetry({.exporters = {mellea::telemetry::OtlpFile{"x.jsonl"}}});
+//   mellea::Telemetry telemetry({.exporters = {mellea::telemetry::OtlpFile{"x.jsonl"}},
+//                                .metrics = {.exporters =
+//                                {mellea::telemetry::PrometheusEndpoint{}}}});
 #pragma once
 
 #include <chrono>
@@ -17,6 +19,8 @@
 #include "mellea/hooks/hook.h"
 #include "mellea/telemetry/config.h"
 #include "mellea/telemetry/environment.h"
+#include "mellea/telemetry/meter.h"
+#include "mellea/telemetry/prometheus_text.h"
 
 namespace mellea::telemetry {
 
@@ -27,8 +31,8 @@ class Telemetry {
  public:
   using Duration = std::chrono::milliseconds;
 
-  Telemetry() noexcept;  // off: no plugins, no threads, no cost
-  explicit Telemetry(Config config);
+  Telemetry() noexcept;               // off: no plugins, no threads, no cost
+  explicit Telemetry(Config config);  // traces are on unless only metrics have exporters
   Telemetry(Telemetry&&) noexcept;
   Telemetry& operator=(Telemetry&&) noexcept;
   ~Telemetry();  // shuts down within 5 s
@@ -42,7 +46,16 @@ class Telemetry {
   // For Runtime; empty if all is off.
   Plugins plugins() const;
 
-  // Waits until all that has ended is delivered; false if that took longer than `limit`.
+  // For a program's own metrics. `scope` names who measures: "shop". Off if metrics are.
+  Meter meter(std::string scope) const;
+  // All metrics as Prometheus reads them, for a program that serves them itself; empty if metrics
+  // are off.
+  std::string metrics_text(PrometheusFormat format = PrometheusFormat::text) const;
+  // Where the first PrometheusEndpoint listens; 0: nowhere.
+  int prometheus_port() const noexcept;
+
+  // Waits until all that has ended is delivered, and what is counted by now; false if that took
+  // longer than `limit`.
   bool flush(Duration limit = Duration(5'000)) noexcept;
   // Ends what is open, marked as unfinished, and delivers what there is; false if anything was ever
   // lost. Then all is off for good.

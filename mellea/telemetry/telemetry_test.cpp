@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "mellea/net/network.h"
 #include "mellea/net/testing/loopback_server.h"
 #include "mellea/telemetry/protoc_for_test.h"
 #include "mellea/telemetry/tracing_for_test.h"
@@ -166,14 +167,158 @@ TEST_F(TelemetryTest, ABlackHoleDoesNotKeepTheOthersFromTheirShare) {
   std::filesystem::remove(path);
 }
 
-// What people said, and what providers and plugins said about it, is in no span.
+// A Telemetry whose metrics go to one place, and a generation of a model with a price.
+class TelemetryMetricsTest : public TelemetryTest {
+ protected:
+  static Telemetry metrics_to(MetricOutput output, MetricsConfig metrics = {}) {
+    metrics.exporters = {std::move(output)};
+    return Telemetry({.metrics = std::move(metrics)});
+  }
+  void generate_at_a_price(const Telemetry& telemetry) {
+    hooks_ = Hooks(telemetry.plugins(), nullptr);
+    end(generation(Scope::root(Kind::generation), {.model = "gpt-4o"}), {},
+        {.usage = Usage{.input_tokens = 42}});
+  }
+};
+
+TEST_F(TelemetryMetricsTest, ACollectorGetsWhatItsDescriptionsDecode) {
+  LoopbackServer server({Script::answer(200, "")});
+  Telemetry telemetry = metrics_to(OtlpHttp{.endpoint = server.url("/v1/metrics"), .gzip = true});
+  generate_at_a_price(telemetry);
+  EXPECT_TRUE(telemetry.flush());
+  ASSERT_TRUE(server.wait_for_requests(1));
+  const ReceivedRequest request = server.requests().at(0);
+  EXPECT_EQ(request.path, "/v1/metrics");
+  const auto decoded = decoded_by_protoc(unpacked(request.body), OtlpSignal::metrics);
+  if (!decoded) GTEST_SKIP() << kNoProtoc;
+  EXPECT_NE(decoded->find(R"(name: "gen_ai.client.token.usage")"), std::string::npos);
+  EXPECT_NE(decoded->find("as_double: 0.000105"), std::string::npos);
+}
+
+TEST_F(TelemetryMetricsTest, ACollectorThatRefusesIsAWarningThatSaysWhatAndWhy) {
+  LoopbackServer server({Script::answer(400, "")});
+  Telemetry telemetry = metrics_to(OtlpHttp{.endpoint = server.url("/v1/metrics")});
+  generate_at_a_price(telemetry);
+  EXPECT_FALSE(telemetry.flush());
+  telemetry.shutdown();
+  EXPECT_EQ(telemetry.warnings().at(0),
+            server.url("/v1/metrics") + ": metrics not delivered: HTTP status 400");
+}
+
+TEST_F(TelemetryMetricsTest, AFileGetsALineAtTheEnd) {
+  const std::string path = testing::TempDir() + "mellea_metrics_" + std::to_string(::getpid());
+  generate_at_a_price(metrics_to(OtlpFile{path}));
+  std::ifstream in(path);
+  std::string line;
+  EXPECT_TRUE(std::getline(in, line));
+  EXPECT_NE(line.find("mellea.llm.cost.usd"), std::string::npos);
+  EXPECT_FALSE(std::getline(in, line));
+  std::filesystem::remove(path);
+}
+
+TEST_F(TelemetryMetricsTest, WithoutTracesThereAreNoSpans) {
+  Telemetry telemetry = metrics_to(MetricsText{.write = [](std::string_view) {}});
+  hooks_ = Hooks(telemetry.plugins(), nullptr);
+  EXPECT_FALSE(hooks_.wanted<ComponentPostSuccess>());
+  EXPECT_FALSE(generation(Scope::root(Kind::generation)).opening->trace);
+}
+
+TEST_F(TelemetryMetricsTest, PeopleGetThemAsText) {
+  std::string text;
+  Telemetry telemetry =
+      metrics_to(MetricsText{.write = [&](std::string_view part) { text += part; }});
+  generate_at_a_price(telemetry);
+  EXPECT_TRUE(telemetry.flush());
+  EXPECT_NE(text.find("\nmellea_llm_cost_usd_USD_total{"), std::string::npos);
+}
+
+TEST_F(TelemetryMetricsTest, PrometheusGetsThemWhenItAsks) {
+  Telemetry telemetry = metrics_to(PrometheusEndpoint{.port = 0});
+  generate_at_a_price(telemetry);
+  ASSERT_NE(telemetry.prometheus_port(), 0);
+  Network network;
+  const auto exchange = network.start(
+      {.method = "GET",
+       .url = "http://127.0.0.1:" + std::to_string(telemetry.prometheus_port()) + "/metrics"});
+  std::string page;
+  for (HttpNext next = exchange->try_next(); next != HttpNext::end; next = exchange->try_next()) {
+    if (next == HttpNext::pending) exchange->wait(Instant::clock::now() + 10s);
+    if (next == HttpNext::bytes) page += exchange->bytes();
+  }
+  EXPECT_EQ(exchange->head().status, 200);
+  EXPECT_EQ(page, telemetry.metrics_text());
+  EXPECT_NE(page.find("gen_ai_client_token_usage_sum{"), std::string::npos);
+  telemetry.shutdown();
+  EXPECT_EQ(telemetry.prometheus_port(), 0);
+}
+
+TEST_F(TelemetryMetricsTest, APortThatIsTakenIsAWarningAndTheRestGoesOn) {
+  const Telemetry first = metrics_to(PrometheusEndpoint{.port = 0});
+  const Telemetry second = metrics_to(PrometheusEndpoint{.port = first.prometheus_port()});
+  ASSERT_EQ(second.warnings().size(), 1U);
+  EXPECT_TRUE(second.warnings()[0].ends_with("Address already in use"));
+  EXPECT_FALSE(second.metrics_text().find("target_info") == std::string::npos);
+}
+
+TEST_F(TelemetryMetricsTest, TheySayHowSpansFare) {
+  const std::string path = testing::TempDir() + "mellea_health_" + std::to_string(::getpid());
+  Telemetry telemetry({.exporters = {OtlpFile{path}, OtlpFile{"/no/such/folder/x"}},
+                       .metrics = {.exporters = {MetricsText{.write = [](std::string_view) {}}}}});
+  generate_at_a_price(telemetry);
+  telemetry.flush();
+  const std::string text = telemetry.metrics_text();
+  const auto value_of = [&](std::string_view name, const std::string& exporter) {
+    const std::size_t at =
+        text.find("\n" + std::string(name) + "{mellea_telemetry_exporter=\"" + exporter + "\"");
+    return at == std::string::npos ? std::string("none") : text.substr(text.find("} ", at) + 2, 1);
+  };
+  EXPECT_EQ(value_of("mellea_telemetry_spans_exported_total", path), "1");
+  EXPECT_EQ(value_of("mellea_telemetry_spans_lost_total", path), "0");
+  EXPECT_EQ(value_of("mellea_telemetry_spans_exported_total", "/no/such/folder/x"), "0");
+  EXPECT_EQ(value_of("mellea_telemetry_spans_lost_total", "/no/such/folder/x"), "1");
+  EXPECT_EQ(value_of("mellea_telemetry_spans_waiting", path), "0");
+  std::filesystem::remove(path);
+}
+
+TEST_F(TelemetryMetricsTest, TheSpanSaysWhatItCostToo) {
+  for (const bool priced : {true, false}) {
+    memory_ = std::make_shared<MemoryExporter>();
+    Telemetry telemetry({.exporters = {memory_}, .pricing = {.enabled = priced}});
+    generate_at_a_price(telemetry);
+    EXPECT_EQ(at(span("chat gpt-4o"), Fact::cost), priced ? "0.000105" : "");
+    EXPECT_TRUE(telemetry.warnings().empty());
+  }
+}
+
+TEST_F(TelemetryMetricsTest, AProgramCountsWhatItLikes) {
+  const Telemetry telemetry = metrics_to(MetricsText{.write = [](std::string_view) {}});
+  telemetry.meter("shop").counter({.name = "shop.sales", .unit = "{sale}"}).add(2);
+  EXPECT_NE(telemetry.metrics_text().find("shop_sales_total{otel_scope_name=\"shop\"} 2\n"),
+            std::string::npos);
+  Telemetry().meter("shop").counter({.name = "shop.sales"}).add(2);
+  EXPECT_EQ(Telemetry().metrics_text(), "");
+}
+
+TEST_F(TelemetryMetricsTest, ABlackHoleKeepsTheDeadline) {
+  LoopbackServer server({Script::raw().hang()});
+  Telemetry telemetry = metrics_to(OtlpHttp{.endpoint = server.url("/v1/metrics")});
+  generate_at_a_price(telemetry);
+  const Instant until = Instant::clock::now() + 300ms;
+  EXPECT_FALSE(telemetry.shutdown(300ms));
+  EXPECT_LT(Instant::clock::now() - until, 2s);
+}
+
+// What people said, and what providers and plugins said about it, is in no span and no metric.
 TEST_F(TelemetryTest, NoContentIsEverExported) {
   const std::string path = testing::TempDir() + "mellea_canary_" + std::to_string(::getpid());
   LoopbackServer server({Script::answer(200, "")});
   std::string tree;
-  Telemetry telemetry({.exporters = {OtlpHttp{.endpoint = server.url("/v1/traces")}, OtlpFile{path},
-                                     TreeText{.write = [&](auto text) { tree += text; }}},
-                       .chunk_events = true});
+  std::string metrics;
+  Telemetry telemetry(
+      {.exporters = {OtlpHttp{.endpoint = server.url("/v1/traces")}, OtlpFile{path},
+                     TreeText{.write = [&](auto text) { tree += text; }}},
+       .chunk_events = true,
+       .metrics = {.exporters = {MetricsText{.write = [&](auto text) { metrics += text; }}}}});
   hooks_ = Hooks(telemetry.plugins(), nullptr);
   const auto s = session();
   const auto a = begin(
@@ -217,6 +362,8 @@ TEST_F(TelemetryTest, NoContentIsEverExported) {
     EXPECT_NE(bytes.find("chat granite"), std::string::npos);
     EXPECT_EQ(bytes.find("SECRET"), std::string::npos) << bytes;
   }
+  EXPECT_NE(metrics.find("mellea_llm_errors_total"), std::string::npos);
+  EXPECT_EQ(metrics.find("SECRET"), std::string::npos) << metrics;
 }
 
 }  // namespace

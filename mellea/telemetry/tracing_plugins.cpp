@@ -1,5 +1,7 @@
 #include "mellea/telemetry/tracing_plugins.h"
 
+#include <utility>
+
 #include "mellea/telemetry/agent_tracing_plugin.h"
 #include "mellea/telemetry/backend_tracing_plugin.h"
 #include "mellea/telemetry/component_tracing_plugin.h"
@@ -11,10 +13,11 @@
 
 namespace mellea::telemetry {
 
-Plugins make_tracing_plugins(const std::shared_ptr<Tracer>& tracer, bool chunk_events) {
+Plugins make_tracing_plugins(const std::shared_ptr<Tracer>& tracer, bool chunk_events,
+                             std::shared_ptr<const Pricing> pricing) {
   return {make_session_tracing_plugin(tracer),
           make_component_tracing_plugin(tracer),
-          make_backend_tracing_plugin(tracer, chunk_events),
+          make_backend_tracing_plugin(tracer, chunk_events, std::move(pricing)),
           make_streaming_tracing_plugin(tracer),
           make_tool_tracing_plugin(tracer),
           make_sampling_tracing_plugin(tracer),

@@ -1,0 +1,115 @@
+#include "mellea/telemetry/export_thread.h"
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <utility>
+
+#include "mellea/core/signals.h"
+
+namespace mellea::telemetry {
+namespace {
+
+constexpr auto kBetweenWarnings = std::chrono::minutes(1);
+constexpr auto kForInterrupt = std::chrono::milliseconds(100);
+
+std::thread without_signals(std::function<void()> body) {
+  const SignalsBlocked blocked;
+  return std::thread(std::move(body));
+}
+
+}  // namespace
+
+void ExportLoop::run() {
+  Lock lock(mutex_);
+  while (wait(lock)) {
+    Delivery delivery = deliver(lock);
+    finished_ += delivery.count;
+    if (delivery.failure.empty()) {
+      delivered_ += delivery.count;
+    } else {
+      lost_ += delivery.count;
+      reason_ = std::move(delivery.failure);
+    }
+    const std::int64_t lost_now = lost_;
+    done_.notify_all();
+    lock.unlock();
+    tell(lost_now, false);
+    lock.lock();
+  }
+  const std::int64_t lost_now = lost_;
+  lock.unlock();
+  close();
+  tell(lost_now, true);
+  lock.lock();
+  ended_ = true;
+  done_.notify_all();
+}
+
+void ExportLoop::tell(std::int64_t lost_now, bool last) {
+  const Instant now = Instant::clock::now();
+  if (lost_now == told_) return;
+  if (told_at_ != Instant{} && now - told_at_ < kBetweenWarnings && !last) return;
+  warnings_->add(told(lost_now - told_, reason_));
+  told_ = lost_now;
+  told_at_ = now;
+}
+
+ExportThread::ExportThread(std::shared_ptr<ExportLoop> loop)
+    : loop_(std::move(loop)), thread_(without_signals([shared = loop_] { shared->run(); })) {}
+
+ExportThread::~ExportThread() {
+  shutdown(Instant::clock::now());
+  if (thread_.joinable()) thread_.detach();  // not ours to join in a child of fork()
+}
+
+ExportThread::Asked ExportThread::ask() noexcept {
+  if (fork_.inherited()) return {};
+  const ExportLoop::Lock lock(loop_->mutex_);
+  loop_->on_flush();
+  loop_->flush_to_ = std::max(loop_->flush_to_, loop_->accepted_);
+  loop_->wake_.notify_one();
+  return {loop_->accepted_, loop_->lost_};
+}
+
+bool ExportThread::wait_for(const Asked& asked, Instant until) noexcept {
+  if (fork_.inherited()) return true;
+  ExportLoop::Lock lock(loop_->mutex_);
+  const bool in_time = loop_->done_.wait_until(
+      lock, until, [&] { return loop_->finished_ >= asked.target || loop_->ended_; });
+  return in_time && loop_->lost_ == asked.lost;
+}
+
+void ExportThread::stop() noexcept {
+  if (fork_.inherited()) return;
+  const ExportLoop::Lock lock(loop_->mutex_);
+  loop_->stopping_ = true;
+  loop_->wake_.notify_one();
+}
+
+bool ExportThread::shutdown(Instant until) noexcept {
+  if (fork_.inherited() || !thread_.joinable()) return true;
+  ExportLoop::Lock lock(loop_->mutex_);
+  const auto ended = [&] { return loop_->ended_; };
+  loop_->stopping_ = true;
+  loop_->wake_.notify_one();
+  const Instant now = Instant::clock::now();
+  const Instant::duration reserve =
+      std::min<Instant::duration>(kForInterrupt, std::max(until - now, Instant::duration{}) / 4);
+  if (!loop_->done_.wait_until(lock, until - reserve, ended)) {
+    lock.unlock();
+    loop_->interrupt();
+    lock.lock();
+    loop_->done_.wait_until(lock, until, ended);
+  }
+  const bool all = loop_->ended_ && loop_->lost_ == 0;
+  const bool gone = loop_->ended_;
+  lock.unlock();
+  if (gone)
+    thread_.join();
+  else
+    thread_.detach();
+  return all;
+}
+
+}  // namespace mellea::telemetry

@@ -1,0 +1,25 @@
+// Where metrics go.
+#pragma once
+
+#include <string>
+
+#include "mellea/telemetry/metric.h"
+
+namespace mellea::telemetry {
+
+// Called on the thread that looks now and then, but for interrupt().
+class MetricExporter {
+ public:
+  virtual ~MetricExporter() = default;
+  virtual std::string name() const = 0;  // for warnings
+
+  // Blocks until the batch is delivered or given up. Returns why it was not delivered; nothing if
+  // it was. What is summed up since the look before comes again, added up, after a failure.
+  virtual std::string send(const MetricBatch& batch) = 0;
+  // Any thread: the send() under way and all that follow give up at once.
+  virtual void interrupt() noexcept = 0;
+  // No send() follows: the place to let go of what may take its time.
+  virtual void close() noexcept = 0;
+};
+
+}  // namespace mellea::telemetry

@@ -1,0 +1,66 @@
+// How metrics plugins record.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mellea/core/scope.h"
+#include "mellea/telemetry/metric_names.h"
+#include "mellea/telemetry/metric_store.h"
+
+namespace mellea::telemetry {
+
+// A few labels. Used by one thread at a time; made anew for each operation.
+class LabelList {
+ public:
+  explicit LabelList(LabelTable& table) : table_(&table) {}
+
+  // Beyond the most that any metric has, they are left out.
+  void add(const Key& key, const LabelValue& value);
+  LabelList with(const Key& key, const LabelValue& value) const;
+
+  std::span<const LabelRef> refs() const noexcept { return std::span(refs_).first(size_); }
+
+ private:
+  LabelTable* table_;
+  std::array<LabelRef, 24> refs_{};
+  std::size_t size_ = 0;
+};
+
+// Shared by the metrics plugins, which outlive Telemetry: what is recorded after it is never looked
+// at. Any thread may call anything.
+class MetricRecorder {
+ public:
+  // `labels` are keys of the program's.
+  MetricRecorder(std::shared_ptr<MetricStore> store, MetricVocabulary vocabulary,
+                 std::vector<std::string> labels);
+
+  bool inherited() const noexcept { return store_->inherited(); }  // by a child of fork()
+  bool is_mellea() const noexcept { return vocabulary_ == MetricVocabulary::mellea; }
+  bool has(Metric metric) const noexcept { return at(metric) != nullptr; }
+
+  // With those of the program's that stand in `scope`.
+  LabelList labels(const Scope& scope) const;
+  // Nothing happens where the vocabulary has no such metric.
+  void record(Metric metric, double value, const LabelList& labels,
+              const TraceRef& trace = {}) const noexcept;
+  // A metric of how things are, measured when somebody looks.
+  void observe(Metric metric, MetricStore::Measure measure) const;
+
+ private:
+  MetricInstrument* at(Metric metric) const noexcept {
+    return instruments_[static_cast<std::size_t>(metric)];
+  }
+
+  const std::shared_ptr<MetricStore> store_;
+  const MetricVocabulary vocabulary_;
+  const std::vector<std::string> program_labels_;
+  std::vector<MetricInstrument*> instruments_;  // null: not in the vocabulary
+};
+
+}  // namespace mellea::telemetry

@@ -1,0 +1,272 @@
+#include "mellea/telemetry/metric_store.h"
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <functional>
+#include <map>
+#include <thread>
+#include <utility>
+
+namespace mellea::telemetry {
+namespace {
+
+std::int64_t wall_clock() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+}
+
+std::size_t hash_of(std::span<const LabelRef> labels) noexcept {
+  std::size_t hash = labels.size();
+  for (const LabelRef label : labels) hash = (hash ^ label->hash) * 0x9E3779B97F4A7C15ULL;
+  return hash ^ (hash >> 32U);
+}
+
+// The bucket whose upper bound is not below `value`.
+std::size_t bucket_of(double value, const std::vector<double>& bounds) noexcept {
+  return static_cast<std::size_t>(std::lower_bound(bounds.begin(), bounds.end(), value) -
+                                  bounds.begin());
+}
+
+}  // namespace
+
+// What the threads of one kind have recorded.
+struct alignas(64) MetricInstrument::Shard {
+  explicit Shard(std::size_t buckets) : counts(buckets) {}
+
+  std::mutex mutex;        // guards all that follows
+  std::int64_t whole = 0;  // of an integer instrument, instead of `sum`
+  double sum = 0;
+  std::uint64_t count = 0;  // of a histogram's values
+  double least = 0;         // this and the next: once any is counted
+  double most = 0;
+  std::vector<std::uint64_t> counts;  // one a bucket
+  std::vector<Exemplar> exemplars;    // one a bucket, or one; empty until the first
+};
+
+struct MetricInstrument::Series {
+  ~Series() {
+    for (auto& shard : shards) delete shard.load(std::memory_order_relaxed);
+  }
+
+  std::size_t hash = 0;
+  std::vector<LabelRef> key{};
+  std::vector<Attribute> labels{};
+  std::uint64_t number = 0;
+  std::array<std::atomic<Shard*>, kShards> shards{};  // null: no such thread yet
+};
+
+MetricInstrument::MetricInstrument(InstrumentDescription description, LabelRef overflow,
+                                   ExemplarFilter exemplars)
+    : description_(std::make_shared<const InstrumentDescription>(std::move(description))),
+      overflow_(overflow),
+      exemplars_(exemplars) {}
+
+MetricInstrument::~MetricInstrument() = default;
+
+MetricInstrument::Series& MetricInstrument::series_of(std::span<const LabelRef> labels) {
+  const std::size_t hash = hash_of(labels);
+  const auto is_it = [&](const Series& series) {
+    return std::equal(labels.begin(), labels.end(), series.key.begin(), series.key.end());
+  };
+  if (Series* found = table_.find(hash, is_it)) return *found;
+  const std::lock_guard lock(mutex_);
+  if (Series* found = table_.find(hash, is_it)) return *found;  // another thread was faster
+  const std::size_t count = table_.entries().size();
+  if (count == kMostSeries) return *table_.entries().back();
+  auto series = std::make_unique<Series>();
+  series->number = count;
+  if (count + 1 == kMostSeries) {
+    series->key = {overflow_};
+    series->hash = hash_of(series->key);
+  } else {
+    series->key.assign(labels.begin(), labels.end());
+    series->hash = hash;
+  }
+  for (const LabelRef label : series->key) series->labels.push_back(label->attribute);
+  return table_.insert(std::move(series));
+}
+
+// Threads are told apart by their ids' bits, which are addresses.
+std::size_t MetricInstrument::this_shard() noexcept {
+  const std::size_t id = std::hash<std::thread::id>()(std::this_thread::get_id());
+  return (id * 0x9E3779B97F4A7C15ULL >> 32U) % kShards;
+}
+
+MetricInstrument::Shard& MetricInstrument::shard_of(Series& series) {
+  std::atomic<Shard*>& slot = series.shards[this_shard()];
+  if (Shard* shard = slot.load(std::memory_order_acquire)) return *shard;
+  const bool histogram = description_->kind == InstrumentKind::histogram;
+  auto made = std::make_unique<Shard>(histogram ? description_->bounds.size() + 1 : 0);
+  Shard* there = nullptr;
+  if (slot.compare_exchange_strong(there, made.get(), std::memory_order_acq_rel))
+    return *made.release();
+  return *there;
+}
+
+bool MetricInstrument::wants(const TraceRef& trace) const noexcept {
+  if (exemplars_ == ExemplarFilter::all) return true;
+  return exemplars_ == ExemplarFilter::sampled && trace && (trace.flags & 1U) != 0;
+}
+
+void MetricInstrument::record(double value, std::span<const LabelRef> labels,
+                              const TraceRef& trace) noexcept {
+  const InstrumentKind kind = description_->kind;
+  if (fork_.inherited() || !std::isfinite(value)) return;
+  if (kind == InstrumentKind::counter && value < 0) return;
+  try {
+    Shard& shard = shard_of(series_of(labels));
+    const std::int64_t now = wants(trace) ? wall_clock() : 0;
+    const bool histogram = kind == InstrumentKind::histogram;
+    const std::size_t bucket = histogram ? bucket_of(value, description_->bounds) : 0;
+    const std::lock_guard lock(shard.mutex);
+    if (histogram) {
+      shard.least = shard.count == 0 ? value : std::min(shard.least, value);
+      shard.most = shard.count == 0 ? value : std::max(shard.most, value);
+      ++shard.count;
+      ++shard.counts[bucket];
+    }
+    if (description_->integer && !histogram)
+      shard.whole += static_cast<std::int64_t>(value);
+    else
+      shard.sum += value;
+    if (now != 0) {
+      if (shard.exemplars.empty())
+        shard.exemplars.resize(std::max<std::size_t>(1, shard.counts.size()));
+      shard.exemplars[bucket] = {value, now, trace};
+    }
+  } catch (...) {  // NOLINT: no memory; what is measured must not break what it measures
+  }
+}
+
+MetricPoint MetricInstrument::point_of(const Series& series) const {
+  std::int64_t whole = 0;
+  HistogramValue sum;
+  std::vector<Exemplar> exemplars;
+  if (description_->kind == InstrumentKind::histogram)
+    sum.counts.resize(description_->bounds.size() + 1);
+  for (const auto& slot : series.shards) {
+    Shard* shard = slot.load(std::memory_order_acquire);
+    if (!shard) continue;
+    const std::lock_guard lock(shard->mutex);
+    whole += shard->whole;
+    sum.sum += shard->sum;
+    for (std::size_t at = 0; at < shard->counts.size(); ++at) sum.counts[at] += shard->counts[at];
+    if (shard->count != 0) {
+      sum.least = std::min(sum.least.value_or(shard->least), shard->least);
+      sum.most = std::max(sum.most.value_or(shard->most), shard->most);
+    }
+    exemplars.resize(std::max(exemplars.size(), shard->exemplars.size()));
+    for (std::size_t at = 0; at < shard->exemplars.size(); ++at)
+      if (shard->exemplars[at].at > exemplars[at].at) exemplars[at] = shard->exemplars[at];
+  }
+  std::erase_if(exemplars, [](const Exemplar& exemplar) { return exemplar.at == 0; });
+  MetricPoint point{.series = series.number, .labels = series.labels};
+  point.exemplars = std::move(exemplars);
+  if (description_->kind == InstrumentKind::histogram)
+    point.value = std::move(sum);
+  else if (description_->integer)
+    point.value = whole;
+  else
+    point.value = sum.sum;
+  return point;
+}
+
+MetricData MetricInstrument::collect(std::int64_t since) const {
+  std::vector<const Series*> all;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& series : table_.entries()) all.push_back(series.get());
+  }
+  MetricData data{.instrument = description_};
+  for (const Series* series : all) {
+    data.points.push_back(point_of(*series));
+    data.points.back().since = since;
+  }
+  return data;
+}
+
+struct MetricStore::Observed {
+  std::shared_ptr<const InstrumentDescription> description{};
+  Measure measure{};
+  std::map<std::vector<LabelRef>, std::uint64_t> numbers{};  // of the series seen so far
+};
+
+// What the labels of a batch view.
+struct MetricStore::Owner {
+  std::shared_ptr<MetricStore> store{};
+  std::deque<std::vector<Attribute>> labels{};
+};
+
+MetricStore::MetricStore(ExemplarFilter exemplars, Clock clock)
+    : exemplars_(exemplars), clock_(clock ? std::move(clock) : wall_clock), started_(clock_()) {}
+
+MetricStore::~MetricStore() = default;
+
+MetricInstrument* MetricStore::instrument(InstrumentDescription description) {
+  const LabelRef overflow = labels_.kept({"otel.metric.overflow", true});
+  const std::lock_guard lock(mutex_);
+  for (const auto& known : instruments_)
+    if (known->description().name == description.name)
+      return known->description() == description ? known.get() : nullptr;
+  instruments_.push_back(
+      std::make_unique<MetricInstrument>(std::move(description), overflow, exemplars_));
+  return instruments_.back().get();
+}
+
+void MetricStore::observe(InstrumentDescription description, Measure measure) {
+  auto shared = std::make_shared<const InstrumentDescription>(std::move(description));
+  const std::lock_guard lock(observing_);
+  observed_.push_back({std::move(shared), std::move(measure)});
+}
+
+void MetricStore::stop_observing() noexcept {
+  const std::lock_guard lock(observing_);
+  observed_.clear();
+}
+
+MetricBatch MetricStore::collect() {
+  const auto owner = std::make_shared<Owner>();
+  owner->store = shared_from_this();
+  MetricBatch batch{.at = now(), .owner = owner};
+  if (inherited()) return batch;
+  std::vector<const MetricInstrument*> all;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& instrument : instruments_) all.push_back(instrument.get());
+  }
+  for (const MetricInstrument* instrument : all)
+    batch.metrics.push_back(instrument->collect(started_));
+  {
+    const std::lock_guard lock(observing_);
+    for (Observed& observed : observed_) batch.metrics.push_back(look_at(observed, *owner));
+  }
+  std::erase_if(batch.metrics, [](const MetricData& data) { return data.points.empty(); });
+  return batch;
+}
+
+MetricData MetricStore::look_at(Observed& observed, Owner& owner) {
+  MetricData data{.instrument = observed.description, .observed = true};
+  for (const Measured& measured : observed.measure()) {
+    std::vector<LabelRef> key;
+    std::vector<Attribute>& labels = owner.labels.emplace_back();
+    for (const MetricLabel& label : measured.labels) {
+      key.push_back(labels_.kept(label));
+      labels.push_back(key.back()->attribute);
+    }
+    if (observed.numbers.size() == MetricInstrument::kMostSeries && !observed.numbers.contains(key))
+      continue;
+    const std::uint64_t next = observed.numbers.size();
+    MetricPoint point{.series = observed.numbers.try_emplace(std::move(key), next).first->second,
+                      .labels = labels,
+                      .since = started_};
+    if (observed.description->integer)
+      point.value = static_cast<std::int64_t>(measured.value);
+    else
+      point.value = measured.value;
+    data.points.push_back(std::move(point));
+  }
+  return data;
+}
+
+}  // namespace mellea::telemetry
