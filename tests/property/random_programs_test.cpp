@@ -45,7 +45,8 @@ std::vector<std::string> problems_of(const std::vector<SpanPtr>& spans) {
   const std::set<std::string> outside = {"", "session"};  // of any operation
   const std::map<std::string, std::set<std::string>> parents = {
       {"session", {""}},
-      {"action", {"", "session", "invoke_agent react", "execute_tool ask", "validation"}},
+      // One in another is a summary.
+      {"action", {"", "session", "action", "invoke_agent react", "execute_tool ask", "validation"}},
       {"sampling", {"action"}},
       {"chat demo", {"action", "sampling", "validation", "stream"}},
       {"validation", {"", "session", "action", "sampling", "stream"}},
