@@ -12,6 +12,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <system_error>
 
 #include "mellea/core/error.h"
@@ -23,9 +26,13 @@ namespace {
 
 [[noreturn]] void fail(const std::string& program, int reason) {
   const bool missing = reason == ENOENT || reason == ENOTDIR;
-  throw Error(missing ? Errc::not_found : Errc::invalid_request,
+  const bool full = reason == EMFILE || reason == ENFILE || reason == EAGAIN || reason == ENOMEM;
+  throw Error(full      ? Errc::server_error
+              : missing ? Errc::not_found
+                        : Errc::invalid_request,
               "local: " + one_line(program, 400) +
-                  ": can't be started: " + std::generic_category().message(reason));
+                  ": can't be started: " + std::generic_category().message(reason),
+              {.retryable = full});
 }
 
 // Closed by exec, and none of the three standard ones, even if the host has closed those.
@@ -65,6 +72,35 @@ struct Way {
   char* const* environment;
 };
 
+// The descriptors from 3 on will be closed by exec. Kernels before 5.11 don't do that by
+// themselves.
+void close_others_by_exec() noexcept {
+  if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return;
+  struct Entry {  // as getdents64() writes it; the name is right behind
+    std::uint64_t inode;
+    std::int64_t offset;
+    std::uint16_t size;
+    std::uint8_t type;
+  };
+  constexpr std::size_t kName = offsetof(Entry, type) + 1;
+  const int folder = ::open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  alignas(Entry) std::array<char, 4096> entries;
+  for (;;) {
+    const std::int64_t got = ::syscall(SYS_getdents64, folder, entries.data(), entries.size());
+    if (got <= 0) break;
+    for (std::int64_t at = 0; at < got;) {
+      const char* const entry = entries.data() + at;
+      std::uint16_t size = 0;
+      std::memcpy(&size, entry + offsetof(Entry, size), sizeof(size));
+      int number = 0;
+      const char* digit = entry + kName;
+      while (*digit >= '0' && *digit <= '9') number = 10 * number + (*digit++ - '0');
+      if (number > STDERR_FILENO) ::fcntl(number, F_SETFD, FD_CLOEXEC);
+      at += size;
+    }
+  }
+}
+
 // In the new process, which shares the memory of this one until the program begins: system calls
 // only.
 [[noreturn]] void become_program(const Way& way) noexcept {
@@ -80,7 +116,7 @@ struct Way {
   ::dup2(way.input, STDIN_FILENO);
   ::dup2(way.output, STDOUT_FILENO);
   ::dup2(way.output, STDERR_FILENO);
-  ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  close_others_by_exec();
   ::execve(way.program, way.arguments, way.environment);
   const int reason = errno;
   static_cast<void>(::write(way.trouble, &reason, sizeof(reason)) < 0);
@@ -120,6 +156,9 @@ LocalProcess::LocalProcess(const ProgramStart& start) {
   }
   if (id_ < 0) fail(start.program, errno);
   trouble.write = Descriptor();
+  // All has been said by now. A child that another thread has forked meanwhile may hold the other
+  // end open for long.
+  ::fcntl(trouble.read.get(), F_SETFL, O_NONBLOCK);
   int reason = 0;
   if (::read(trouble.read.get(), &reason, sizeof(reason)) == sizeof(reason)) {
     ::waitpid(id_, nullptr, 0);
