@@ -90,8 +90,8 @@ TEST_F(LlamaServerTest, AModelThatCannotBeLoadedFailsAllWaits) {
 }
 
 TEST_F(LlamaServerTest, AServerThatIsNotReadyInTimeIsEnded) {
-  serve({"unhealthy"}, {.start_limit = 50ms});
-  const std::string failure = "timeout: local: llama-server was not ready within 50 ms";
+  serve({"unhealthy"}, {.start_limit = 500ms});
+  const std::string failure = "timeout: local: llama-server was not ready within 500 ms";
   EXPECT_TRUE(outcome().starts_with(failure));
   EXPECT_TRUE(fake_.next_run().ends());
   EXPECT_TRUE(outcome().starts_with(failure)) << "the next wait is for another run";
