@@ -116,6 +116,8 @@ class BatchReply final : public ReplyStream {
     } catch (const Error& error) {
       fail(error, started_);
     }
+    if (!failure_ && open_.empty() && started_ < batch_.requests)
+      fail(Error(Errc::cancelled, "cancelled before it was sent"), started_ + 1);
   }
 
   // `request` is counted from 1.
@@ -149,13 +151,19 @@ class BatchReply final : public ReplyStream {
     all.paused = std::max(all.paused, one.paused);  // several are held back at the same time
   }
 
+  // After a cancel there are no more.
   void start_more() {
-    while (started_ < batch_.requests && open_.size() < kAtOnce) {
+    while (started_ < batch_.requests && open_.size() < kAtOnce && !is_cancelled()) {
       std::unique_ptr<ReplyStream> reply = batch_.start(started_++);
       const std::lock_guard lock(mutex_);
       if (cancelled_) reply->cancel();
       open_.push_back(std::move(reply));
     }
+  }
+
+  bool is_cancelled() {
+    const std::lock_guard lock(mutex_);
+    return cancelled_;
   }
 
   const Batch batch_;

@@ -149,6 +149,17 @@ TEST_F(BatchReplyTest, CancelEndsThoseThatAreOpenAndThoseToCome) {
   EXPECT_EQ(all.outcome(), "cancelled");
 }
 
+TEST_F(BatchReplyTest, AfterACancelNothingIsSent) {
+  for (int i = 0; i < 12; ++i) answer(told("a", {}));
+  const auto stream = start();
+  stream->cancel();
+  const Read all = read(*stream);
+  EXPECT_EQ(all.outcome(), "cancelled");
+  EXPECT_EQ(all.what(), "cancelled before it was sent (request 9 of 12)");
+  EXPECT_EQ(all.reply.alternatives.size(), 7U) << "what had arrived is read";
+  EXPECT_EQ(started_.size(), 8U);
+}
+
 TEST_F(BatchReplyTest, WakesWhoeverWaitsForAnyOfThem) {
   for (const char* text : {"a", "b", "c"}) answer(Line().delay(milliseconds(1)).text(text));
   const auto stream = start();

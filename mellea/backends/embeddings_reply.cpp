@@ -43,7 +43,8 @@ class EmbeddingsDecoder final : public ReplyDecoder {
     if (!told.info.model.empty() || told.info.metadata) put(out, at, 0, std::move(told.info));
     for (std::size_t i = 0; i < prompts_; ++i)
       put(out, at, static_cast<int>(i), std::move(told.vectors[i]));
-    if (told.usage) put(out, at, prompts_ > 1 ? -1 : 0, checked(*told.usage));
+    if (const Usage usage = checked(told.usage.value_or(Usage{})); usage != Usage{})
+      put(out, at, prompts_ > 1 ? -1 : 0, usage);
   }
 
  private:

@@ -49,6 +49,7 @@ class HttpReply final : public ReplyStream {
       : network_(network), call_(std::move(call)) {
     for (Notice& notice : call_.notices) tell(std::move(notice));
     HttpRequest& request = call_.request;
+    secrets_ = secrets_in(request.headers);
     if (const auto whole = std::exchange(request.limits.whole, {}); whole.count() > 0)
       request.until = later(Instant::clock::now(), whole);
     if (stop.stop_requested()) {
@@ -229,9 +230,15 @@ class HttpReply final : public ReplyStream {
     start_again(decision.delay);
   }
 
+  Error without_secrets(const Error& error) const {
+    Error shown = without_secret(error, token_);
+    for (const std::string& secret : secrets_) shown = without_secret(shown, secret);
+    return shown;
+  }
+
   void tell_of_retry(const Error& error, std::chrono::milliseconds delay) {
     tell({.kind = Notice::Kind::retry,
-          .text = without_secret(error.what(), token_),
+          .text = without_secrets(error).what(),
           .attempt = attempt_,
           .http_status = error.details().status,
           .category = error.code(),
@@ -336,7 +343,7 @@ class HttpReply final : public ReplyStream {
   }
 
   void fail(const Error& error) {
-    failure_ = without_secret(error, token_);
+    failure_ = without_secrets(error);
     if (ended_at_ == Instant{}) ended_at_ = Instant::clock::now();
     if (exchange_) exchange_->cancel();
   }
@@ -353,7 +360,8 @@ class HttpReply final : public ReplyStream {
 
   const std::weak_ptr<Network> network_;
   HttpCall call_;
-  std::vector<Chunk> chunks_;  // decoded; given out up to next_
+  std::vector<std::string> secrets_;  // among its headers
+  std::vector<Chunk> chunks_;         // decoded; given out up to next_
   std::size_t next_ = 0;
   std::optional<Error> failure_;  // thrown once the chunks are given out
   bool ended_ = false;            // well

@@ -30,7 +30,7 @@ Server server_at(const Url& url) {
 
 HttpProviderTraits traits(const BackendOptions& options, Server server) {
   const bool demands_token = parse_url(options.base_url).host == kRouterHost;
-  if (demands_token && options.api_key.empty())
+  if (demands_token && options.api_key.empty() && !have_authorization(options.headers))
     throw Error(Errc::auth, "huggingface: no token: set HF_TOKEN");
   HttpProviderTraits traits{
       .provider = "huggingface",

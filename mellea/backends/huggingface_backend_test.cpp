@@ -179,6 +179,9 @@ TEST_F(HuggingFaceBackend, ATokenIsDemandedByTheRouterAndNobodyElse) {
       EXPECT_EQ(error.code(), Errc::auth);
       EXPECT_STREQ(error.what(), "huggingface: no token: set HF_TOKEN");
     }
+    const Headers says_who = {{"Authorization", "Bearer hf_x"}};
+    EXPECT_NO_THROW(
+        make_backend({.backend = "huggingface", .base_url = url, .headers = says_who}, network_));
   }
   serve({answer(generated("a"))});
   connect();

@@ -48,6 +48,7 @@ class JobWriter {
       case Request::Kind::chat:
         if (request_.messages.empty()) kChecks.refuse("no messages given");
         job_.turns = llama_turns(request_, chat_template_);
+        check_turns();
         force_tool();
         break;
       case Request::Kind::completion:
@@ -58,13 +59,20 @@ class JobWriter {
         break;
     }
     if (request_.format) force_format();
-    if (options_.choices)
-      job_.choices = static_cast<int>(std::clamp<std::int64_t>(*options_.choices, 1, 1024));
+    job_.choices = kChecks.choices(options_);
     job_.request = std::move(request_);
     return std::move(job_);
   }
 
  private:
+  // libllama takes texts of messages that end at their first zero.
+  void check_turns() const {
+    for (std::size_t i = 0; i < job_.turns.size(); ++i)
+      if (job_.turns[i].text.find('\0') != std::string::npos)
+        kChecks.refuse("message " + std::to_string(i + 1) +
+                       " has a U+0000: a chat template can't take it in this process");
+  }
+
   void sample() {
     LlamaSampling& sampling = job_.sampling;
     const auto take = [](auto& into, const auto& option, const char* name) {
@@ -86,9 +94,29 @@ class JobWriter {
     if (options_.think) ignored("think", "its chat template is not asked for it in this process");
     if (options_.parallel_tool_calls) ignored("parallel_tool_calls", "it is for the model to say");
     if (options_.service_tier) ignored("service_tier", "a local model has none");
+    if (options_.context_window)
+      ignored("context_window", "the model was loaded with its own: LocalOptions::context");
+    if (options_.user) ignored("user", "a local model asks for none");
+    if (request_.kind == Request::Kind::embedding) ignore_sampling();
     if (options_.extra)
       for (const auto& [name, value] : options_.extra->items())
         ignored(one_line(name, 60), "a model in this process takes no other options");
+  }
+
+  void ignore_sampling() {
+    const auto tell = [this](const auto& option, const char* name) {
+      if (option) ignored(name, "nothing is sampled for an embedding");
+    };
+    tell(options_.temperature, "temperature");
+    tell(options_.max_tokens, "max_tokens");
+    tell(options_.top_p, "top_p");
+    tell(options_.top_k, "top_k");
+    tell(options_.min_p, "min_p");
+    tell(options_.seed, "seed");
+    tell(options_.frequency_penalty, "frequency_penalty");
+    tell(options_.presence_penalty, "presence_penalty");
+    tell(options_.stop, "stop");
+    tell(options_.choices, "choices");
   }
 
   void force_tool() {
@@ -220,7 +248,9 @@ class Delivery {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   // Guarded by mutex_.
-  std::deque<Chunk> chunks_;  // bounded by the model's context
+  // As many as its answers have tokens, which the model's context bounds for each. It does not wait
+  // for its reader: that may read another first, for which the model would not be free.
+  std::deque<Chunk> chunks_;
   std::optional<Error> failure_;
   bool ended_ = false;
   StreamTimes times_;
@@ -275,7 +305,7 @@ class Answering {
           embed(job_.request.prompts[i], static_cast<int>(i));
         break;
     }
-    put(chunks_, Instant::clock::now(), 0, usage_);
+    put(chunks_, Instant::clock::now(), job_.request.prompts.size() > 1 ? -1 : 0, usage_);
     flush(true);
     delivery_.end();
   }

@@ -107,6 +107,12 @@ class LlamaBackendTest : public testing::Test {
   static Request chat(bool stream = false) {
     return {.messages = {{.text = "Hi"}}, .stream = stream};
   }
+  // The options that are.
+  std::vector<std::string> ignored(Request request) {
+    std::vector<std::string> names;
+    for (const Notice& notice : ask(std::move(request)).notices) names.push_back(notice.name);
+    return names;
+  }
   std::unique_ptr<ReplyStream> start(Request request, std::stop_token stop = {}) {
     return backend_->start(std::move(request), std::move(stop));
   }
@@ -246,6 +252,7 @@ TEST_F(LlamaBackendTest, AnswersEachPromptAsOftenAsWanted) {
   const auto stream = start(request);
   std::vector<std::string> texts(4);
   Reply reply;
+  int counted = 0;  // the index of the counts
   Chunk chunk;
   for (Next next{}; (next = stream->try_next(chunk)) != Next::end;) {
     if (next == Next::pending) {
@@ -254,6 +261,7 @@ TEST_F(LlamaBackendTest, AnswersEachPromptAsOftenAsWanted) {
     }
     if (const auto* text = std::get_if<std::string>(&chunk.what))
       texts.at(static_cast<std::size_t>(chunk.index)) += *text;
+    if (std::holds_alternative<Usage>(chunk.what)) counted = chunk.index;
     add(reply, chunk);
   }
   EXPECT_EQ(texts, std::vector<std::string>(4, "Hello you"));
@@ -262,6 +270,7 @@ TEST_F(LlamaBackendTest, AnswersEachPromptAsOftenAsWanted) {
   EXPECT_EQ(script_.samplings[1].seed, 8U);
   EXPECT_EQ(reply.usage->input_tokens, 5);
   EXPECT_EQ(reply.usage->output_tokens, 16);
+  EXPECT_EQ(counted, -1) << "of all prompts";
 }
 
 TEST_F(LlamaBackendTest, EmbedsEachText) {
@@ -291,6 +300,34 @@ TEST_F(LlamaBackendTest, SamplesAsItIsTold) {
   EXPECT_EQ(sampling.presence_penalty, 0.3);
   EXPECT_EQ(sampling.seed, 9U);
   EXPECT_EQ(sampling.grammar, "");
+}
+
+TEST_F(LlamaBackendTest, TellsThatItsContextAndItsUserAreNotForARequestToSay) {
+  Request request = chat();
+  request.options.context_window = 4096;
+  request.options.user = std::string("ann");
+  EXPECT_EQ(ignored(request), (std::vector<std::string>{"context_window", "user"}));
+}
+
+TEST_F(LlamaBackendTest, TellsThatNothingIsSampledForAnEmbedding) {
+  EXPECT_EQ(ignored({.kind = Request::Kind::embedding,
+                     .prompts = {"ab"},
+                     .options = {.temperature = 0.5, .max_tokens = 3, .seed = 9}}),
+            (std::vector<std::string>{"temperature", "max_tokens", "seed"}));
+}
+
+TEST_F(LlamaBackendTest, AsManyChoicesAsCannotBeAreRefused) {
+  for (const std::int64_t choices : {0, -1, 1025}) {
+    Request request = chat();
+    request.options.choices = choices;
+    EXPECT_THROW(start(request), Error) << choices;
+  }
+}
+
+TEST_F(LlamaBackendTest, AMessageThatATemplateWouldCutIsRefused) {
+  Request request = chat();
+  request.messages[0].text = std::string("a\0b", 3);
+  EXPECT_THROW(start(request), Error);
 }
 
 TEST_F(LlamaBackendTest, TellsWhatItIgnores) {

@@ -43,7 +43,8 @@ int free_port() {
   if (!socket || ::bind(socket.get(), any, size) != 0 ||
       ::getsockname(socket.get(), any, &size) != 0)
     throw Error(Errc::transport_error,
-                "local: no port on loopback: " + std::generic_category().message(errno));
+                "local: no port on loopback: " + std::generic_category().message(errno),
+                {.retryable = true});
   return ntohs(address.sin_port);
 }
 
@@ -311,8 +312,10 @@ class LlamaServer::Supervisor {
       return;
     }
     if (now < later(begun_, options_.start_limit)) return;
-    throw Error(Errc::timeout, "local: llama-server was not ready within " +
-                                   std::to_string(options_.start_limit.count()) + " ms" + said());
+    throw Error(Errc::timeout,
+                "local: llama-server was not ready within " +
+                    std::to_string(options_.start_limit.count()) + " ms" + said(),
+                {.retryable = true});
   }
 
   // The program has ended by itself.
@@ -322,7 +325,7 @@ class LlamaServer::Supervisor {
     process_.reset();
     readiness_.reset();
     if (phase_ == Phase::loading) {
-      if (log_.has("bind") && ++ports_tried_ < kMostPorts) return start(now);
+      if (port_was_taken() && ++ports_tried_ < kMostPorts) return start(now);
       throw Error(Errc::server_error,
                   "local: llama-server " + how + " before it was ready" + said());
     }
@@ -337,11 +340,21 @@ class LlamaServer::Supervisor {
     start(now);
   }
 
+  bool port_was_taken() const {
+    return log_.has("couldn't bind") || log_.has("Address already in use");
+  }
+
+  // What may go well another time fails those who wait now only.
   void fail(const Error& error) {
-    phase_ = Phase::failed;
-    failure_.emplace(error);
     readiness_.reset();
     process_.reset();
+    if (error.retryable()) {
+      phase_ = Phase::idle;
+      for (const Waiting& waiting : waits_) waiting.wait->settle(error);
+    } else {
+      phase_ = Phase::failed;
+      failure_.emplace(error);
+    }
   }
 
   std::string said() const {

@@ -65,7 +65,9 @@ class LlamaServerWait {
 // use the server: each run has a key of its own, which is nowhere but in the program's environment.
 //
 // If it ends by itself it is started once more, and again only after LlamaServerOptions::steady; if
-// not, all waits fail with what it printed last. May be used by several threads at once.
+// not, all waits fail with what it printed last. What may go well another time (no descriptor, no
+// memory, not ready in time) fails only those that are there then: the next wait starts it again.
+// May be used by several threads at once.
 class LlamaServer {
  public:
   LlamaServer(LlamaServerOptions options, std::shared_ptr<Network> network);

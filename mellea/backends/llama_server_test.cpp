@@ -1,5 +1,6 @@
 #include "mellea/backends/llama_server.h"
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <future>
@@ -39,6 +40,12 @@ class LlamaServerTest : public testing::Test {
     return outcome(*server_->up(lost, until));
   }
 
+  // What it prints first, as it stands in messages.
+  std::string greeting() const {
+    return "main: binding port with default address family / srv load_model: loading '" +
+           fake_.model() + '\'';
+  }
+
   FakeLlama fake_;
   const std::shared_ptr<Network> network_ = std::make_shared<Network>();
   std::optional<LlamaServer> server_;
@@ -58,10 +65,8 @@ TEST_F(LlamaServerTest, APortThatIsTakenMeanwhileIsGivenUp) {
 
 TEST_F(LlamaServerTest, WithoutAPortItFailsInTheEnd) {
   serve({"no-port=1000"});
-  EXPECT_EQ(outcome(),
-            "server_error: local: llama-server ended with code 1 before it was ready: srv "
-            "load_model: loading '" +
-                fake_.model() + "' / srv start: couldn't bind HTTP server socket");
+  EXPECT_EQ(outcome(), "server_error: local: llama-server ended with code 1 before it was ready: " +
+                           greeting() + " / srv start: couldn't bind HTTP server socket");
 }
 
 TEST_F(LlamaServerTest, AServerThatDoesNotKnowTheKeyIsNotOurs) {
@@ -73,30 +78,44 @@ TEST_F(LlamaServerTest, AServerThatDoesNotKnowTheKeyIsNotOurs) {
 TEST_F(LlamaServerTest, AModelThatCannotBeLoadedFailsAllWaits) {
   serve({"no-model=1"});
   const std::string failure =
-      "server_error: local: llama-server ended with code 1 before it was ready: srv load_model: "
-      "loading '" +
-      fake_.model() + "' / srv load_model: failed to load model";
+      "server_error: local: llama-server ended with code 1 before it was ready: " + greeting() +
+      " / srv load_model: failed to load model";
   const auto first = server_->up(0, Instant::max());
   const auto second = server_->up(0, Instant::max());
   EXPECT_EQ(outcome(*first), failure);
   EXPECT_EQ(outcome(*second), failure);
   EXPECT_EQ(outcome(), failure);
+  EXPECT_TRUE(fake_.line().starts_with("run 1 "));
+  EXPECT_TRUE(fake_.told_nothing()) << "it was tried once";
 }
 
 TEST_F(LlamaServerTest, AServerThatIsNotReadyInTimeIsEnded) {
-  serve({"unhealthy"}, {.start_limit = 50ms});
-  EXPECT_TRUE(outcome().starts_with("timeout: local: llama-server was not ready within 50 ms: "));
+  serve({"unhealthy"}, {.start_limit = 500ms});
+  const std::string failure = "timeout: local: llama-server was not ready within 500 ms";
+  EXPECT_TRUE(outcome().starts_with(failure));
   EXPECT_TRUE(fake_.next_run().ends());
+  EXPECT_TRUE(outcome().starts_with(failure)) << "the next wait is for another run";
+  EXPECT_TRUE(fake_.line().starts_with("run 2 "));
+}
+
+TEST_F(LlamaServerTest, WhatLacksADescriptorIsTriedAgainWithTheNextWait) {
+  serve({});
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{.rlim_cur = 3, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const std::string without = outcome();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(without.ends_with("Too many open files")) << without;
+  EXPECT_EQ(outcome(), "run 1");
 }
 
 TEST_F(LlamaServerTest, IsStartedOnceMoreAndThatIsToldOnce) {
   serve({});
   EXPECT_EQ(outcome(), "run 1");
   fake_.next_run().kill();
-  EXPECT_EQ(outcome(1),
-            "run 2: local: llama-server was ended by signal 9 and was started again: srv "
-            "load_model: loading '" +
-                fake_.model() + "'");
+  EXPECT_EQ(outcome(1), "run 2: local: llama-server was ended by signal 9 and was started again: " +
+                            greeting());
   EXPECT_EQ(outcome(), "run 2");
   fake_.next_run().kill();
   EXPECT_TRUE(outcome(2).starts_with(

@@ -61,6 +61,9 @@ bool runs_here(const LocalOptions& options) {
   if (options.server.empty())
     throw Error(Errc::not_found,
                 "local: there is no llama-server: install llama.cpp, or set MELLEA_LLAMA_SERVER");
+  if (options.server.find('/') == std::string::npos)  // not one of the current folder
+    throw Error(Errc::not_found, "local: there is no " + one_line(options.server, 400) +
+                                     " on PATH: install it, or give its path");
   return false;
 }
 
@@ -92,8 +95,7 @@ class LocalBackend final : public Backend {
     if (here_) return here_->start(std::move(request), std::move(stop));
     if (request.model.empty()) request.model = model_->name;
     LocalCall call{.limits = request.limits, .headers = request.headers};
-    if (request.options.choices)
-      call.choices = static_cast<int>(std::clamp<std::int64_t>(*request.options.choices, 1, 1024));
+    call.choices = RequestChecks("local").choices(request.options);
     if (request.kind == Request::Kind::completion && request.prompts.size() > 1) {
       for (std::string& prompt : std::exchange(request.prompts, {})) {
         request.prompts = {std::move(prompt)};

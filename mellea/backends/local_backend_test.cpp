@@ -156,7 +156,8 @@ TEST_F(LocalBackendTest, ASecondDeathIsAnErrorWithTheLastLines) {
   const Read all = read(*stream);
   EXPECT_EQ(all.outcome(), "server_error");
   EXPECT_TRUE(all.what().starts_with(
-      "local: llama-server was ended by signal 9 a second time: srv load_model: loading "))
+      "local: llama-server was ended by signal 9 a second time: main: binding port with default "
+      "address family / srv load_model: loading "))
       << all.what();
 }
 
@@ -167,6 +168,7 @@ TEST_F(LocalBackendTest, TokensOfABatchAreCountedForAllPrompts) {
     batch.prompts.push_back(std::string(static_cast<std::size_t>(i), 'x'));
   Chunk chunk;
   std::vector<std::string> texts(20);
+  int of = 0;
   Reply reply;
   const auto stream = start(batch);
   for (Next next{}; (next = stream->try_next(chunk)) != Next::end;) {
@@ -176,11 +178,24 @@ TEST_F(LocalBackendTest, TokensOfABatchAreCountedForAllPrompts) {
     }
     if (const auto* text = std::get_if<std::string>(&chunk.what))
       texts.at(static_cast<std::size_t>(chunk.index)) += *text;
+    if (std::holds_alternative<Usage>(chunk.what)) of = chunk.index;
     add(reply, chunk);
   }
   for (std::size_t i = 0; i < 20; ++i) EXPECT_EQ(texts[i], "after " + batch.prompts[i]);
+  EXPECT_EQ(of, -1) << "the last counts are those of all";
   EXPECT_EQ(reply.usage->input_tokens, 210);
   EXPECT_EQ(reply.usage->output_tokens, 40);
+}
+
+TEST_F(LocalBackendTest, ABatchThatFailsKeepsWhatWasAnsweredAndCounted) {
+  serve({});
+  const Read all =
+      ask({.kind = Request::Kind::completion, .prompts = {"one", "(refuse this)", "two"}});
+  EXPECT_EQ(all.outcome(), "invalid_request");
+  EXPECT_TRUE(all.what().ends_with("(request 2 of 3)")) << all.what();
+  EXPECT_EQ(all.reply.text, "after one");
+  ASSERT_TRUE(all.reply.usage);
+  EXPECT_EQ(all.reply.usage->input_tokens, 3);
 }
 
 TEST_F(LocalBackendTest, EmbeddingsHaveAServerOfTheirOwn) {
@@ -203,13 +218,21 @@ TEST_F(LocalBackendTest, TheLogIsKeptWhereItIsWanted) {
   backend_.reset();
   std::ostringstream log;
   log << std::ifstream(fake_.log()).rdbuf();
-  EXPECT_EQ(log.str(), "srv load_model: loading '" + fake_.model() + "'\n");
+  EXPECT_EQ(log.str(), "main: binding port with default address family\nsrv load_model: loading '" +
+                           fake_.model() + "'\n");
 }
 
 TEST_F(LocalBackendTest, ARequestThatCannotBeWrittenIsRefusedAtOnce) {
   serve({});
   Request request = chat();
   request.messages[0].text = "\xFF";
+  EXPECT_THROW(start(request), Error);
+}
+
+TEST_F(LocalBackendTest, AsManyChoicesAsCannotBeAreRefused) {
+  serve({});
+  Request request = chat();
+  request.options.choices = 1025;
   EXPECT_THROW(start(request), Error);
 }
 
@@ -228,6 +251,10 @@ TEST_F(LocalBackendTest, SaysAtOnceWhatIsMissing) {
   EXPECT_EQ(
       refusal({.model = fake_.model(), .local = LocalOptions{.run = LocalOptions::Run::server}}),
       "local: there is no llama-server: install llama.cpp, or set MELLEA_LLAMA_SERVER");
+  EXPECT_EQ(
+      refusal({.model = fake_.model(),
+               .local = LocalOptions{.run = LocalOptions::Run::server, .server = "llama-server"}}),
+      "local: there is no llama-server on PATH: install it, or give its path");
   EXPECT_EQ(refusal({.model = "/nowhere/m.gguf", .local = with_server}),
             "local: /nowhere/m.gguf: No such file or directory");
   EXPECT_EQ(refusal({.model = "org/repo:Q4_K_M", .local = with_server}),

@@ -1,65 +1,14 @@
 #include "mellea/backends/local_reply.h"
 
 #include <algorithm>
-#include <atomic>
-#include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <utility>
 
+#include "mellea/backends/batch_reply.h"
+
 namespace mellea {
 namespace {
-
-// Several may wake a reader who is woken once.
-std::function<void()> only_once(std::function<void()> wake) {
-  struct Once {
-    std::atomic<bool> done{false};
-    std::function<void()> wake;
-  };
-  auto once = std::make_shared<Once>();
-  once->wake = std::move(wake);
-  return [once] {
-    if (!once->done.exchange(true)) once->wake();
-  };
-}
-
-// Blocks until it was called, or `until`.
-class Call {
- public:
-  void make() {
-    {
-      const std::lock_guard lock(mutex_);
-      made_ = true;
-    }
-    changed_.notify_all();
-  }
-  void wait(Instant until) {
-    std::unique_lock lock(mutex_);
-    const auto made = [this] { return made_; };
-    if (until == Instant::max())
-      changed_.wait(lock, made);
-    else
-      changed_.wait_until(lock, until, made);
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool made_ = false;  // guarded by mutex_
-};
-
-// The counts of both; what one of them does not tell is not known of both.
-Usage sum(const Usage& a, const Usage& b) {
-  const auto add = [](const auto& left, const auto& right) {
-    return left && right ? std::optional(*left + *right) : std::nullopt;
-  };
-  return {.input_tokens = add(a.input_tokens, b.input_tokens),
-          .output_tokens = add(a.output_tokens, b.output_tokens),
-          .total_tokens = add(a.total_tokens, b.total_tokens),
-          .cache_read_tokens = add(a.cache_read_tokens, b.cache_read_tokens),
-          .cache_write_tokens = add(a.cache_write_tokens, b.cache_write_tokens),
-          .reasoning_tokens = add(a.reasoning_tokens, b.reasoning_tokens)};
-}
 
 class LocalReply final : public ReplyStream {
  public:
@@ -93,22 +42,15 @@ class LocalReply final : public ReplyStream {
 
   void wait(Instant until) override {
     if (has_news()) return;
-    if (wait_) return wait_->wait(until);
-    if (open_.size() == 1) return open_.front().stream->wait(until);
-    const auto call = std::make_shared<Call>();
-    for (const Open& part : open_)
-      if (!part.stream->when_ready([call] { call->make(); })) return;
-    call->wait(until);
+    if (wait_)
+      wait_->wait(until);
+    else
+      answers_->wait(until);
   }
 
   bool when_ready(std::function<void()> wake) override {
-    wake = only_once(std::move(wake));
     while (!has_news()) {
-      const bool waits = wait_ ? wait_->when_ready(wake)
-                               : std::all_of(open_.begin(), open_.end(), [&](const Open& part) {
-                                   return part.stream->when_ready(wake);
-                                 });
-      if (waits) return true;
+      if (wait_ ? wait_->when_ready(wake) : answers_->when_ready(wake)) return true;
       advance();
     }
     return false;
@@ -118,12 +60,11 @@ class LocalReply final : public ReplyStream {
     const std::lock_guard lock(mutex_);
     cancelled_ = true;
     if (wait_) wait_->cancel();
-    for (const Open& part : open_) part.stream->cancel();
+    if (answers_) answers_->cancel();
   }
 
   StreamTimes times() const override {
-    StreamTimes times = times_;
-    for (const Open& part : open_) add(times, part.stream->times());
+    StreamTimes times = answers_ ? answers_->times() : StreamTimes{};
     if (ended_at_ != Instant{}) times.ended = ended_at_;
     return times;
   }
@@ -133,21 +74,7 @@ class LocalReply final : public ReplyStream {
     LocalReply* reply;
     void operator()() const noexcept { reply->cancel(); }
   };
-  // One post that is being answered.
-  struct Open {
-    std::size_t post = 0;
-    std::unique_ptr<ReplyStream> stream;
-    std::optional<Usage> usage{};
-  };
-  static constexpr std::size_t kOpenAtOnce = 8;
   static constexpr int kMostTries = 3;  // more than runs of a server that keeps dying
-
-  static void add(StreamTimes& times, const StreamTimes& more) {
-    if (times.sent == Instant{} || (more.sent != Instant{} && more.sent < times.sent))
-      times.sent = more.sent;
-    times.ended = std::max(times.ended, more.ended);
-    times.paused += more.paused;
-  }
 
   bool has_news() const noexcept { return next_ < chunks_.size() || failure_ || ended_; }
 
@@ -172,73 +99,40 @@ class LocalReply final : public ReplyStream {
         BackendOptions{
             .base_url = address->url + "/v1", .api_key = std::move(address->key), .proxy = ""},
         network_);
-    {
-      const std::lock_guard lock(mutex_);
-      wait_.reset();
-    }
-    sent_ = 0;
-    usage_.reset();
-    send_more();
+    if (is_cancelled()) throw Error(Errc::cancelled, "local: cancelled");
+    auto answers = start_batch({.requests = call_.posts.size(),
+                                .stride = call_.choices,
+                                .start = [this](std::size_t post) { return send(post); }});
+    const std::lock_guard lock(mutex_);
+    wait_.reset();
+    answers_ = std::move(answers);
+    if (cancelled_) answers_->cancel();
     return true;
   }
 
-  void send_more() {
-    while (sent_ < call_.posts.size() && open_.size() < kOpenAtOnce) {
-      Request request{.limits = call_.limits, .headers = call_.headers};
-      if (until_ != Instant::max())
-        request.limits.whole =
-            std::max(std::chrono::milliseconds(1),
-                     std::chrono::ceil<std::chrono::milliseconds>(until_ - Instant::clock::now()));
-      auto stream = server_here_->send(request, call_.posts[sent_], {});
-      const std::lock_guard lock(mutex_);
-      open_.push_back({.post = sent_++, .stream = std::move(stream)});
-      if (cancelled_) open_.back().stream->cancel();
-    }
+  std::unique_ptr<ReplyStream> send(std::size_t post) const {
+    Request request{.limits = call_.limits, .headers = call_.headers};
+    if (until_ != Instant::max())
+      request.limits.whole =
+          std::max(std::chrono::milliseconds(1),
+                   std::chrono::ceil<std::chrono::milliseconds>(until_ - Instant::clock::now()));
+    return server_here_->send(request, call_.posts[post], {});
   }
 
   bool read() {
-    bool progress = false;
-    for (std::size_t i = 0; i < open_.size();) {
-      Chunk chunk;
-      const Next next = open_[i].stream->try_next(chunk);
-      progress = progress || next != Next::pending;
-      if (next == Next::chunk) take(open_[i], std::move(chunk));
-      if (next == Next::end)
-        close(i);
-      else
-        ++i;
+    Chunk chunk;
+    const Next next = answers_->try_next(chunk);
+    if (next == Next::chunk) {
+      delivered_ = delivered_ || !std::holds_alternative<Notice>(chunk.what);
+      chunks_.push_back(std::move(chunk));
     }
-    if (open_.empty()) end();
-    return progress;
+    ended_ = next == Next::end;
+    return next != Next::pending;
   }
 
-  void take(Open& part, Chunk chunk) {
-    if (const auto* usage = std::get_if<Usage>(&chunk.what); usage && call_.posts.size() > 1) {
-      part.usage = part.usage ? updated(*part.usage, *usage) : *usage;
-      return;
-    }
-    chunk.index += static_cast<int>(part.post) * call_.choices;
-    delivered_ = delivered_ || !std::holds_alternative<Notice>(chunk.what);
-    chunks_.push_back(std::move(chunk));
-  }
-
-  // The post was answered as a whole.
-  void close(std::size_t i) {
-    Open part = std::move(open_[i]);
-    add(times_, part.stream->times());
-    const Usage usage = part.usage.value_or(Usage{});
-    usage_ = usage_ ? sum(*usage_, usage) : usage;
-    {
-      const std::lock_guard lock(mutex_);
-      open_.erase(open_.begin() + static_cast<std::ptrdiff_t>(i));
-    }
-    send_more();
-  }
-
-  void end() {
-    if (call_.posts.size() > 1 && *usage_ != Usage{})
-      chunks_.push_back({.at = times_.ended, .what = *usage_});
-    ended_ = true;
+  bool is_cancelled() {
+    const std::lock_guard lock(mutex_);
+    return cancelled_;
   }
 
   void lost(const Error& error) {
@@ -257,15 +151,14 @@ class LocalReply final : public ReplyStream {
           .attempt = tries_,
           .category = error.code()});
     const std::lock_guard lock(mutex_);
-    open_.clear();
+    answers_.reset();
     wait_ = std::move(wait);
     if (cancelled_) wait_->cancel();
   }
 
   void fail(const Error& error) {
-    if (open_.empty() || wait_) ended_at_ = Instant::clock::now();
+    if (!answers_) ended_at_ = Instant::clock::now();
     failure_ = error;
-    for (const Open& part : open_) part.stream->cancel();
   }
 
   void tell(Notice notice) {
@@ -287,13 +180,10 @@ class LocalReply final : public ReplyStream {
   // Of the run of the server that is spoken to.
   int run_ = 0;
   std::optional<HttpProvider> server_here_;
-  std::size_t sent_ = 0;        // posts
-  std::optional<Usage> usage_;  // of the posts that were answered
-  StreamTimes times_;           // of them
 
   std::mutex mutex_;
   std::shared_ptr<LlamaServerWait> wait_;  // null once it answers; changed with mutex_ held
-  std::vector<Open> open_;                 // changed with mutex_ held
+  std::unique_ptr<ReplyStream> answers_;   // null until then; changed with mutex_ held
   bool cancelled_ = false;                 // guarded by mutex_
   std::optional<std::stop_callback<Cancel>> on_stop_;  // last, so that it goes first
 };

@@ -85,6 +85,8 @@ void OllamaEventReader::tool_calls(Value value) {
   for (auto element : value.get_array()) {
     Value item = element.value();
     if (!is_object(item)) throw WrongShape{"a tool call is not an object"};
+    constexpr std::size_t kMost = 1024;
+    if (event_.calls.size() == kMost) throw WrongShape{"there are too many tool calls"};
     OllamaEvent::Call& call = event_.calls.emplace_back();
     for (auto field : item.get_object()) {
       const std::string_view key = field.unescaped_key();

@@ -23,7 +23,7 @@ BackendOptions whole(BackendOptions options) {
 
 HttpProviderTraits traits(const BackendOptions& options) {
   const bool own = parse_url(options.base_url).host == kOwnHost;
-  if (own && options.api_key.empty())
+  if (own && options.api_key.empty() && !have_authorization(options.headers))
     throw Error(Errc::auth, "openai: no API key: set OPENAI_API_KEY");
   return {.provider = "openai",
           .auth_hint = own ? "check OPENAI_API_KEY" : "check the API key",

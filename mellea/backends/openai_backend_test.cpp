@@ -383,6 +383,9 @@ TEST(MakeBackend, NamesTheNearestKnownOne) {
 TEST(MakeBackend, AKeyIsDemandedByOpenAiItselfOnly) {
   EXPECT_EQ(refusal({.backend = "openai"}, Errc::auth), "openai: no API key: set OPENAI_API_KEY");
   EXPECT_EQ(refusal({.backend = "openai", .api_key = "k"}, Errc::unknown), "");
+  EXPECT_EQ(
+      refusal({.backend = "openai", .headers = {{"Authorization", "Bearer k"}}}, Errc::unknown),
+      "");
   EXPECT_EQ(refusal({.backend = "openai", .base_url = "http://127.0.0.1:1"}, Errc::unknown), "");
   EXPECT_NE(refusal({.backend = "openai", .base_url = "127.0.0.1:1"}, Errc::invalid_request), "");
 }

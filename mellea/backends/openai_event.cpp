@@ -1,5 +1,7 @@
 #include "mellea/backends/openai_event.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <initializer_list>
 #include <utility>
 
@@ -137,6 +139,7 @@ void OpenAiEventReader::choices(Value value) {
   for (auto element : value.get_array()) {
     auto item = element.value();
     if (!is_object(item)) throw WrongShape{"a choice is not an object"};
+    if (event_.choices.size() == most_choices_) throw WrongShape{"there are too many choices"};
     choice(item.get_object());
   }
 }
@@ -180,7 +183,7 @@ void OpenAiEventReader::said(Value value, OpenAiEvent::Choice& choice) {
     } else if (key == "tool_calls") {
       tool_calls(member);
     } else if (key == "function_call" && is_object(member)) {
-      function(member, event_.calls.emplace_back());
+      function(member, new_call());
     }
   }
 }
@@ -219,9 +222,14 @@ void OpenAiEventReader::thinking_parts(Value value, OpenAiEvent::Choice& choice)
   }
 }
 
+// `all` grows where it is: it is none of ours yet, or one of the last two.
 std::string_view OpenAiEventReader::joined(std::string_view all, std::string_view more) {
   if (all.empty()) return more;
-  return joined_.emplace_back(std::string(all).append(more));
+  const auto last = joined_.end() - std::min<std::ptrdiff_t>(2, std::ssize(joined_));
+  auto mine = std::find_if(last, joined_.end(),
+                           [&](const std::string& one) { return one.data() == all.data(); });
+  if (mine == joined_.end()) mine = joined_.emplace(joined_.end(), all);
+  return mine->append(more);
 }
 
 void OpenAiEventReader::tool_calls(Value value) {
@@ -230,7 +238,7 @@ void OpenAiEventReader::tool_calls(Value value) {
   for (auto element : value.get_array()) {
     auto item = element.value();
     if (!is_object(item)) throw WrongShape{"a tool call is not an object"};
-    OpenAiEvent::Call& call = event_.calls.emplace_back();
+    OpenAiEvent::Call& call = new_call();
     for (auto field : item.get_object()) {
       const std::string_view key = field.unescaped_key();
       auto member = field.value().value();
@@ -242,6 +250,13 @@ void OpenAiEventReader::tool_calls(Value value) {
         function(member, call);
     }
   }
+}
+
+// Each is many times as large as the two bytes that a server needs for one.
+OpenAiEvent::Call& OpenAiEventReader::new_call() {
+  constexpr std::size_t kMostCalls = 16'384;  // of all choices
+  if (event_.calls.size() == kMostCalls) throw WrongShape{"there are too many tool calls"};
+  return event_.calls.emplace_back();
 }
 
 // Arguments are JSON in a text; some servers send the JSON itself.

@@ -51,9 +51,12 @@ struct OpenAiEvent {
   void clear();
 };
 
-// Reads one object after another with the same memory.
+// Reads one object after another with the same memory. Of more choices than `most_choices`, or more
+// calls than any answer has, it makes nothing.
 class OpenAiEventReader {
  public:
+  explicit OpenAiEventReader(std::size_t most_choices) : most_choices_(most_choices) {}
+
   // Null if `json` was read into event(); else why not, as a clause.
   const char* read(std::string_view json);
   const OpenAiEvent& event() const noexcept { return event_; }
@@ -71,12 +74,14 @@ class OpenAiEventReader {
   void thinking_parts(Value value, OpenAiEvent::Choice& choice);
   std::string_view joined(std::string_view all, std::string_view more);
   void tool_calls(Value value);
+  OpenAiEvent::Call& new_call();
   void function(Value value, OpenAiEvent::Call& call);
   void usage(Object object);
   void groq(Object object);
 
+  const std::size_t most_choices_;
   JsonReader reader_;
-  std::deque<std::string> joined_;  // texts that came in parts
+  std::deque<std::string> joined_;  // texts that came in parts; of a choice, its text and thinking
   OpenAiEvent event_;
 };
 

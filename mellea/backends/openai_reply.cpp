@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kMaxWhole = 64U << 20U;  // bytes of an answer that does not stream
 constexpr std::int64_t kMaxIndex = 1024;       // of choices, and of the calls of one
 constexpr std::size_t kMaxOthers = 32;         // members that the protocol has no name for,
+constexpr std::size_t kMaxName = 256;          // bytes of the name of one,
 constexpr std::size_t kMaxOther = 64U << 10U;  // bytes of one,
 constexpr std::size_t kMaxDepth = 64;          // and how deep it may be
 
@@ -63,7 +64,10 @@ class Calls {
 class OpenAiDecoder final : public ReplyDecoder {
  public:
   OpenAiDecoder(std::shared_ptr<const RequestNames> names, std::size_t answers)
-      : names_(std::move(names)), answers_(answers), choices_(answers) {}
+      : names_(std::move(names)),
+        answers_(answers),
+        reader_(std::max(static_cast<std::size_t>(kMaxIndex), answers)),
+        choices_(answers) {}
 
   void begin(std::string_view content_type) override {
     // Other types are often wrong: what comes first tells.
@@ -136,11 +140,11 @@ class OpenAiDecoder final : public ReplyDecoder {
   void end_whole(Instant at, std::vector<Chunk>& out) {
     if (body_.empty()) refuse(*names_, "the answer is empty");
     take(body_, at, out);
-    if (reader_.event().choices.empty()) refuse(*names_, "the answer has no choices");
     finish(at, out);
   }
 
   void finish(Instant at, std::vector<Chunk>& out) {
+    if (choices_.empty()) refuse(*names_, "the answer has no choices");
     check_answers();
     if (!others_.empty()) tell_others(at, out);
   }
@@ -189,7 +193,7 @@ class OpenAiDecoder final : public ReplyDecoder {
 
   // The last of each name. Most say the same in every chunk, and are looked at once.
   void keep(const OpenAiEvent::Other& other) {
-    if (other.json.size() > kMaxOther) return;
+    if (other.json.size() > kMaxOther || other.name.size() > kMaxName) return;
     const auto known = std::find_if(others_.begin(), others_.end(),
                                     [&](const auto& one) { return one.first == other.name; });
     if (known == others_.end() && others_.size() < kMaxOthers)

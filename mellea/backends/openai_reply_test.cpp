@@ -1,6 +1,7 @@
 #include "mellea/backends/openai_reply.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <array>
 #include <nlohmann/json.hpp>
@@ -339,6 +340,60 @@ TEST(OpenAiDecoder, WhatIsNoAnswerIsAClearError) {
         R"({"choices":[{"index":99999}]})", R"({"choices":[]} x)", R"({"choices":[}})", R"("text")",
         "null", "nul"})
     EXPECT_EQ(decode(event(wrong)).outcome(), "parse_error") << wrong;
+}
+
+std::string repeated(std::string_view text, std::size_t times) {
+  std::string all;
+  for (std::size_t i = 0; i < times; ++i) all += text;
+  return all;
+}
+
+TEST(OpenAiDecoder, AStreamThatOnlyEndsIsNoAnswer) {
+  const std::string begin = "openai: POST http://h/v1/chat/completions: ";
+  EXPECT_EQ(decode(kDone).what(), begin + "the answer has no choices");
+  const Decoded counted = decode(event(R"({"choices":[],"usage":{"prompt_tokens":9}})") + kDone);
+  EXPECT_EQ(counted.what(), begin + "the answer has no choices");
+  EXPECT_EQ(counted.reply.usage->input_tokens, 9);
+}
+
+TEST(OpenAiDecoder, MoreChoicesOrCallsThanAnAnswerHasAreNotRead) {
+  const auto why = [](const std::string& body) {
+    const std::string what = decode(body, kJson).what();
+    const auto begin = what.find("wrong: ");
+    return begin == what.npos ? what : what.substr(begin, what.find(": \"") - begin);
+  };
+  const std::string most = repeated("{},", 1024);
+  EXPECT_EQ(why(R"({"choices":[)" + most + "{}]}"), "wrong: there are too many choices");
+  EXPECT_EQ(why(R"({"choices":[)" + most.substr(0, most.size() - 1) + "]}"), "");
+  EXPECT_EQ(why(R"({"choices":[{"message":{"tool_calls":[)" + repeated("{},", 16'384) + "{}]}}]}"),
+            "wrong: there are too many tool calls");
+  EXPECT_EQ(why(R"({"choices":[{"message":{)" + repeated(R"("function_call":{},)", 16'384) +
+                R"("function_call":{}}}]})"),
+            "wrong: there are too many tool calls");
+}
+
+TEST(OpenAiDecoder, TextInManyPartsTakesNoMoreMemoryThanItHas) {
+  const std::string word(100, 'x');
+  const std::string part = R"({"type":"text","text":")" + word +
+                           R"("},{"type":"thinking","thinking":[{"type":"text","text":")" + word +
+                           R"("}]},)";
+  constexpr std::size_t kParts = 2000;
+  const std::string body = R"({"choices":[{"message":{"content":[)" + repeated(part, kParts) +
+                           R"({"type":"text","text":"."}]}}]})";
+  rusage before{}, after{};
+  ::getrusage(RUSAGE_SELF, &before);
+  const Decoded decoded = decode(body, kJson);
+  ::getrusage(RUSAGE_SELF, &after);
+  EXPECT_EQ(decoded.reply.text, repeated(word, kParts) + '.');
+  EXPECT_EQ(decoded.reply.thinking, repeated(word, kParts));
+  EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 100'000) << "KiB";
+}
+
+TEST(OpenAiDecoder, AMemberWithAnEndlessNameIsNotKept) {
+  const std::string name(257, 'n');
+  const Decoded decoded =
+      decode(R"({"choices":[{"message":{"content":"a"}}],"kept":1,")" + name + R"(":1})", kJson);
+  EXPECT_EQ(decoded.reply.response.metadata.text(), R"({"kept":1})");
 }
 
 TEST(OpenAiDecoder, DepthCostsNothing) {

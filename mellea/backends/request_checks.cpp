@@ -37,6 +37,15 @@ void RequestChecks::extra(const ModelOptions& options) const {
   if (options.extra && !options.extra->is_object()) refuse("extra: not a JSON object");
 }
 
+int RequestChecks::choices(const ModelOptions& options) const {
+  constexpr std::int64_t kMost = 1024;
+  const std::int64_t choices = options.choices ? *options.choices : 1;
+  if (choices < 1 || choices > kMost)
+    refuse("option choices: " + std::to_string(choices) + " answers: there can be 1 to " +
+           std::to_string(kMost));
+  return static_cast<int>(choices);
+}
+
 void RequestChecks::tool_choice(const Request& request) const {
   const ToolChoice& choice = request.tool_choice;
   const bool named = choice.mode == ToolChoice::Mode::named;

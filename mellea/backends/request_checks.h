@@ -38,6 +38,7 @@ class RequestChecks {
   double number(double number, std::string_view option) const;
 
   void extra(const ModelOptions& options) const;   // an object, if anything
+  int choices(const ModelOptions& options) const;  // 1 to 1,024; 1 if it is not said
   void tool_choice(const Request& request) const;  // a tool that must be called is there
 
   // That an option was not sent, and why, as a clause.

@@ -4,6 +4,15 @@
 #include <utility>
 
 namespace mellea {
+namespace {
+
+std::string lower_case(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+}  // namespace
 
 std::string without_secret(std::string_view text, std::string_view secret) {
   constexpr std::size_t kRow = 16;
@@ -30,6 +39,19 @@ Error without_secret(const Error& error, std::string_view secret) {
   for (std::string* text : {&details.provider_code, &details.provider_message, &details.request_id})
     *text = without_secret(*text, secret);
   return Error(error.code(), without_secret(error.what(), secret), std::move(details));
+}
+
+std::vector<std::string> secrets_in(const Headers& headers) {
+  constexpr std::size_t kShortest = 8;
+  std::vector<std::string> secrets;
+  for (const auto& [name, value] : headers) {
+    const std::string known = lower_case(name);
+    if (known != "authorization" && known != "api-key" && known != "x-api-key") continue;
+    const auto scheme = known == "authorization" ? value.find(' ') : value.npos;
+    std::string secret = scheme == value.npos ? value : value.substr(scheme + 1);
+    if (secret.size() >= kShortest) secrets.push_back(std::move(secret));
+  }
+  return secrets;
 }
 
 }  // namespace mellea

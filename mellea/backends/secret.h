@@ -3,8 +3,10 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "mellea/core/error.h"
+#include "mellea/core/request.h"
 
 namespace mellea {
 
@@ -14,5 +16,9 @@ std::string without_secret(std::string_view text, std::string_view secret);
 
 // The same for all that a server can have put into an error.
 Error without_secret(const Error& error, std::string_view secret);
+
+// The keys and tokens among a request's headers, without what says of which kind they are. Those of
+// a few characters are placeholders ("none"), which may stand anywhere.
+std::vector<std::string> secrets_in(const Headers& headers);
 
 }  // namespace mellea

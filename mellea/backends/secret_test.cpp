@@ -47,5 +47,16 @@ TEST(Secret, IsInNoPartOfAnError) {
   EXPECT_EQ(shown.details().request_id, "***");
 }
 
+TEST(Secret, IsInTheHeadersThatSayWhoAsks) {
+  EXPECT_EQ(
+      secrets_in({{"Authorization", "Bearer sk-0123456789"},
+                  {"authorization", "0123456789"},
+                  {"API-key", "azure 0123"},
+                  {"x-api-key", "anthropic-key"},
+                  {"accept", "application/json"}}),
+      (std::vector<std::string>{"sk-0123456789", "0123456789", "azure 0123", "anthropic-key"}));
+  EXPECT_TRUE(secrets_in({{"authorization", "Bearer ollama"}, {"api-key", ""}}).empty());
+}
+
 }  // namespace
 }  // namespace mellea

@@ -73,7 +73,11 @@ class TeiDecoder final : public ReplyDecoder {
     auto document = parser.iterate(json).value();
     if (document.type().value() == json_type::object) throw stream_error(*names_, body_, 0);
     std::vector<Embedding> embeddings;
-    for (auto vector : document.get_array()) embeddings.push_back({vector_of(vector.value())});
+    for (auto vector : document.get_array()) {
+      if (embeddings.size() == prompts_)
+        refuse("there are more embeddings than the " + std::to_string(prompts_) + " texts");
+      embeddings.push_back({vector_of(vector.value())});
+    }
     const char* rest = nullptr;
     if (!document.current_location().get(rest)) throw simdjson_error(simdjson::TRAILING_CONTENT);
     return embeddings;

@@ -56,7 +56,7 @@ TEST(TeiReplyTest, WhatIsNoListOfVectorsIsRefused) {
     EXPECT_TRUE(why(body, 2).starts_with("the answer is wrong: an embedding ")) << body;
   EXPECT_EQ(why("[[1e300]]"), "embedding 0, counted from 0, has a number that is none");
   EXPECT_EQ(why("[[1]]", 2), "there are 1 embeddings of 2 texts");
-  EXPECT_EQ(why("[[1],[2]]"), "there are 2 embeddings of 1 texts");
+  EXPECT_EQ(why("[[1],[2]]"), "there are more embeddings than the 1 texts");
   EXPECT_EQ(why("[[]]"), "embedding 0, counted from 0, is empty");
   EXPECT_EQ(why("[[[1,2],[3,4]]]"),
             "the model has one vector for each token, and none for the text");

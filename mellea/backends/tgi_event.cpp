@@ -121,6 +121,8 @@ void TgiEventReader::best_of(Value value) {
   for (auto element : value.get_array()) {
     Value item = element.value();
     if (!is_object(item)) throw WrongShape{"one of \"best_of_sequences\" is not an object"};
+    constexpr std::size_t kMost = 1024;
+    if (event_.sequences.size() == kMost) throw WrongShape{"there are too many answers"};
     details(item.get_object(), event_.sequences.emplace_back());
   }
 }

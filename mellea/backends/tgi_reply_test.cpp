@@ -187,6 +187,10 @@ TEST(TgiReplyTest, WhatCannotBeReadIsShown) {
   EXPECT_EQ(why(decode_tgi({token("a") + "data:{\"token\":{\"text\":1}}\n\n"})),
             "event 2 of the stream is wrong: the text of a token is not text: "
             "\"{\"token\":{\"text\":1}}\"");
+  std::string many = R"({"generated_text":"a","details":{"best_of_sequences":[{})";
+  for (int i = 0; i < 1024; ++i) many += ",{}";
+  EXPECT_TRUE(why(decode_whole(many + "]}}"))
+                  .starts_with("the answer is wrong: there are too many answers: "));
   EXPECT_EQ(why(decode_whole(R"({"generated_text":"a","details":{"best_of_sequences":[1]}})")),
             "the answer is wrong: one of \"best_of_sequences\" is not an object: "
             R"("{"generated_text":"a","details":{"best_of_sequences":[1]}}")");

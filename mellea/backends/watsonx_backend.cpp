@@ -85,18 +85,22 @@ std::shared_ptr<TokenSource> tokens_for(BackendOptions& options,
   return tokens;
 }
 
-// watsonx takes one prompt at a time.
-WrittenBatch written_each(const Request& request, const WatsonxOptions& options) {
-  const bool each = request.kind == Request::Kind::completion && request.prompts.size() > 1;
+// watsonx takes one prompt at a time: several are taken out of `request`.
+WrittenBatch written_each(Request& request, const WatsonxOptions& options) {
   WrittenBatch batch;
-  for (std::size_t i = 0; i < (each ? request.prompts.size() : 1); ++i) {
-    Request one = request;
-    if (each) one.prompts = {request.prompts[i]};
-    WrittenRequest written = write_watsonx_request(one, options);
+  const auto add = [&] {
+    WrittenRequest written = write_watsonx_request(request, options);
     batch.bodies.push_back(std::move(written.body));
-    if (i > 0) continue;  // all have the same notices
     batch.path = std::move(written.path);
-    batch.notices = std::move(written.notices);
+    batch.notices = std::move(written.notices);  // all have the same
+  };
+  if (request.kind != Request::Kind::completion || request.prompts.size() <= 1) {
+    add();
+    return batch;
+  }
+  for (std::string& prompt : std::exchange(request.prompts, {})) {
+    request.prompts = {std::move(prompt)};
+    add();
   }
   return batch;
 }
@@ -122,12 +126,12 @@ class WatsonxBackend final : public Backend {
   std::unique_ptr<ReplyStream> start(Request request, std::stop_token stop) override {
     if (request.model.empty()) request.model = http_->options().model;
     const bool streams = request.stream && request.kind != Request::Kind::embedding;
-    return send_batch(
-        http_, request,
-        {.written = written_each(request, http_->options().watsonx),
-         .accept = streams ? "text/event-stream" : "application/json",
-         .decoder_of = [decoder = decoder_for(request)](std::size_t) { return decoder; }},
-        std::move(stop));
+    const HttpProvider::MakeDecoder decoder = decoder_for(request);
+    return send_batch(http_, request,
+                      {.written = written_each(request, http_->options().watsonx),
+                       .accept = streams ? "text/event-stream" : "application/json",
+                       .decoder_of = [decoder](std::size_t) { return decoder; }},
+                      std::move(stop));
   }
 
   std::vector<std::string> models(std::stop_token stop) override {

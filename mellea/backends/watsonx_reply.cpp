@@ -132,6 +132,7 @@ class GenerationDecoder final : public ReplyDecoder {
     if (body_.empty()) refuse("the answer is empty");
     take(body_, at, out);
     if (reader_.event().results == 0) refuse("the answer has no results");
+    if (!finished_) refuse("the answer does not say why it stopped: the text above is incomplete");
   }
 
  private:
@@ -175,11 +176,17 @@ class GenerationDecoder final : public ReplyDecoder {
     if (!event.tokens.empty())
       if (Logprobs logprobs = read_tokens(event.tokens); !logprobs.tokens.empty())
         put(out, at, 0, std::move(logprobs));
+    const bool breaks_off = event.stop_reason == "error" || event.stop_reason == "cancelled";
     const bool stops = !event.stop_reason.empty() && event.stop_reason != "not_finished";
-    if (stops && !std::exchange(finished_, true))
+    if (stops && !breaks_off && !std::exchange(finished_, true))
       put(out, at, 0, Finish{finish_reason(event.stop_reason)});
     usage(event, at, out);
     if (event.is_error) throw stream_error(*names_, json, events_);
+    if (breaks_off)
+      throw Error(Errc::server_error,
+                  names_->prefix() + "the server gave up: stop_reason \"" +
+                      std::string(event.stop_reason) + "\": the text above is incomplete",
+                  {.provider_code = std::string(event.stop_reason)});
     ++events_;
   }
 

@@ -17,7 +17,8 @@ std::unique_ptr<ReplyDecoder> make_watsonx_chat_decoder(std::shared_ptr<const Re
 
 // Reads answers of /text/generation and /text/generation_stream. They are complete with a
 // stop_reason; "eos_token" and "stop_sequence" are told as "stop", "max_tokens" and "token_limit"
-// as "length", all others as they are.
+// as "length", all others as they are. With "error" or "cancelled" the server gave up:
+// server_error, after the text.
 std::unique_ptr<ReplyDecoder> make_watsonx_generation_decoder(
     std::shared_ptr<const RequestNames> names);
 

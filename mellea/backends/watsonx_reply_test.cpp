@@ -172,10 +172,11 @@ TEST(WatsonxGeneration, AWholeAnswerIsRead) {
 }
 
 TEST(WatsonxGeneration, ReasonsToStopHaveTheNamesThatOthersGiveThem) {
-  const std::vector<std::pair<const char*, const char*>> all = {
-      {"eos_token", "stop"},     {"stop_sequence", "stop"},    {"max_tokens", "length"},
-      {"token_limit", "length"}, {"time_limit", "time_limit"}, {"cancelled", "cancelled"},
-      {"error", "error"}};
+  const std::vector<std::pair<const char*, const char*>> all = {{"eos_token", "stop"},
+                                                                {"stop_sequence", "stop"},
+                                                                {"max_tokens", "length"},
+                                                                {"token_limit", "length"},
+                                                                {"time_limit", "time_limit"}};
   for (const auto& [told, meant] : all)
     EXPECT_EQ(generation(generates("a", 1, 1, told)).reply.finish_reasons,
               std::vector<std::string>{meant})
@@ -202,6 +203,33 @@ TEST(WatsonxGeneration, AStreamThatIsCutIsAnErrorAndKeepsTheText) {
   EXPECT_EQ(all.reply.usage->input_tokens, 8);
   EXPECT_EQ(all.outcome(), "transport_error");
   EXPECT_TRUE(all.what().ends_with("the text above is incomplete")) << all.what();
+}
+
+TEST(WatsonxGeneration, AnAnswerThatTheServerGaveUpIsAnErrorAndKeepsTheText) {
+  for (const std::string reason : {"error", "cancelled"}) {
+    const std::string whole =
+        R"({"results":[{"generated_text":"half","generated_token_count":1,"stop_reason":")" +
+        reason + "\"}]}";
+    for (const Decoded& all :
+         {generation(generates("half", 1, 8) + generates("", 1, 8, reason.c_str())),
+          generation(whole, kJson)}) {
+      EXPECT_EQ(all.outcome(), "server_error");
+      EXPECT_NE(all.what().find("stop_reason \"" + reason + '"'), std::string::npos) << all.what();
+      EXPECT_EQ(all.reply.text, "half");
+      EXPECT_EQ(all.reply.usage->output_tokens, 1);
+      EXPECT_TRUE(all.reply.finish_reasons.empty());
+    }
+  }
+}
+
+TEST(WatsonxGeneration, AWholeAnswerThatDidNotStopIsNone) {
+  for (const char* body :
+       {R"({"results":[{"generated_text":"half"}]})",
+        R"({"results":[{"generated_text":"half","stop_reason":"not_finished"}]})"}) {
+    const Decoded all = generation(body, kJson);
+    EXPECT_EQ(all.outcome(), "parse_error");
+    EXPECT_EQ(all.reply.text, "half");
+  }
 }
 
 TEST(WatsonxGeneration, AnErrorIsOneWhereverItStands) {
@@ -242,15 +270,26 @@ TEST(WatsonxEmbeddings, EachIsAtItsPrompt) {
   EXPECT_EQ(all.reply.embeddings[1].values, std::vector<float>{1.0F});
   EXPECT_EQ(all.reply.response.model, "ibm/e");
   EXPECT_EQ(all.reply.usage, Usage{.input_tokens = 4});
+  EXPECT_EQ(all.chunks.back().index, -1) << "they are of both prompts";
 }
 
 TEST(WatsonxEmbeddings, OneThatIsMissingIsAnError) {
-  EXPECT_TRUE(embeddings(kEmbeddings, 3).what().ends_with("there are 2 embeddings of 3"));
+  EXPECT_TRUE(
+      embeddings(kEmbeddings, 3).what().ends_with("there is no embedding 2 of 3, counted from 0"));
   for (const char* body :
        {"", "{}", R"({"results":{}})", R"({"results":[{}]})", R"({"results":[{"embedding":[]}]})",
         R"({"results":[{"embedding":["1"]}]})", R"({"results":[{"embedding":"AAAA"}]})",
-        R"({"results":[[1]]})"})
+        R"({"results":[[1]]})", R"({"results":[{"embedding":[1]},{"embedding":[1]}]})",
+        R"({"results":[{"embedding":[1e39]}]})"})
     EXPECT_EQ(embeddings(body, 1).outcome(), "parse_error") << body;
+}
+
+TEST(WatsonxEmbeddings, AnErrorInABodyOfSuccessIsOne) {
+  const Decoded all = embeddings(
+      R"({"errors":[{"code":"invalid_input_argument","message":"too long"}],"status_code":400})",
+      1);
+  EXPECT_EQ(all.outcome(), "invalid_request");
+  EXPECT_EQ(all.error->details().provider_message, "too long");
 }
 
 TEST(WatsonxReply, IsTheSameCutAnywhere) {

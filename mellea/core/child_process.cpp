@@ -12,6 +12,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <system_error>
 
 #include "mellea/core/error.h"
@@ -23,9 +26,13 @@ namespace {
 
 [[noreturn]] void fail(const ProgramStart& start, int reason) {
   const bool missing = reason == ENOENT || reason == ENOTDIR;
-  throw Error(missing ? Errc::not_found : Errc::invalid_request,
+  const bool full = reason == EMFILE || reason == ENFILE || reason == EAGAIN || reason == ENOMEM;
+  throw Error(full      ? Errc::server_error
+              : missing ? Errc::not_found
+                        : Errc::invalid_request,
               start.user + ": " + one_line(start.program, 400) +
-                  ": can't be started: " + std::generic_category().message(reason));
+                  ": can't be started: " + std::generic_category().message(reason),
+              {.retryable = full});
 }
 
 [[noreturn]] void fail_folder(const ProgramStart& start, int reason) {
@@ -86,6 +93,35 @@ struct Trouble {
   ::_exit(127);
 }
 
+// The descriptors from 3 on will be closed by exec. Kernels before 5.11 don't do that by
+// themselves.
+void close_others_by_exec() noexcept {
+  if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return;
+  struct Entry {  // as getdents64() writes it; the name is right behind
+    std::uint64_t inode;
+    std::int64_t offset;
+    std::uint16_t size;
+    std::uint8_t type;
+  };
+  constexpr std::size_t kName = offsetof(Entry, type) + 1;
+  const int folder = ::open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  alignas(Entry) std::array<char, 4096> entries;
+  for (;;) {
+    const std::int64_t got = ::syscall(SYS_getdents64, folder, entries.data(), entries.size());
+    if (got <= 0) break;
+    for (std::int64_t at = 0; at < got;) {
+      const char* const entry = entries.data() + at;
+      std::uint16_t size = 0;
+      std::memcpy(&size, entry + offsetof(Entry, size), sizeof(size));
+      int number = 0;
+      const char* digit = entry + kName;
+      while (*digit >= '0' && *digit <= '9') number = 10 * number + (*digit++ - '0');
+      if (number > STDERR_FILENO) ::fcntl(number, F_SETFD, FD_CLOEXEC);
+      at += size;
+    }
+  }
+}
+
 // In the new process, which shares the memory of this one until the program begins: system calls
 // only.
 [[noreturn]] void become_program(const Way& way) noexcept {
@@ -101,7 +137,7 @@ struct Trouble {
   ::dup2(way.input, STDIN_FILENO);
   ::dup2(way.output, STDOUT_FILENO);
   ::dup2(way.errors, STDERR_FILENO);
-  ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  close_others_by_exec();
   if (way.folder && ::chdir(way.folder) != 0) give_up(way, {.reason = errno, .folder = true});
   ::execve(way.program, way.arguments, way.environment);
   give_up(way, {.reason = errno});
@@ -150,6 +186,9 @@ ChildProcess::ChildProcess(const ProgramStart& start) {
   }
   if (id_ < 0) fail(start, errno);
   trouble.write = Descriptor();
+  // All has been said by now. A child that another thread has forked meanwhile may hold the other
+  // end open for long.
+  ::fcntl(trouble.read.get(), F_SETFL, O_NONBLOCK);
   Trouble what;
   if (::read(trouble.read.get(), &what, sizeof(what)) == sizeof(what)) {
     ::waitpid(id_, nullptr, 0);

@@ -2,11 +2,19 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <cstddef>
+#include <optional>
 #include <thread>
 
 #include "mellea/core/error.h"
@@ -90,6 +98,31 @@ TEST(ChildProcess, HasNothingOfOursButItsEnvironment) {
                       std::to_string(process.id()) + '\n');  // 3 is the folder itself
 }
 
+// As it is on kernels that don't know it. For the calling thread, and for good.
+bool forbid_close_range() {
+  std::array<sock_filter, 4> rules{{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  }};
+  const sock_fprog program{.len = rules.size(), .filter = rules.data()};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST(ChildProcess, HasNoDescriptorOfOursOnOldKernelsEither) {
+  const Descriptor ours(::open("/dev/null", O_RDONLY));  // not closed by exec of itself
+  std::string said;
+  std::thread([&] {
+    if (!forbid_close_range()) return;
+    ChildProcess process(shell("cd /proc/self/fd && echo *"));
+    said = output_of(process);
+  }).join();
+  if (said.empty()) GTEST_SKIP() << "nothing can be forbidden here";
+  EXPECT_EQ(said, "0 1 2 3\n");
+}
+
 TEST(ChildProcess, IsEndedByASignal) {
   ChildProcess process(shell("exec sleep 600"));
   process.signal(SIGTERM);
@@ -133,6 +166,23 @@ TEST(ChildProcess, WhatIsNoProgramIsRefused) {
   EXPECT_EQ(refusal("/dev/null"), "local: /dev/null: can't be started: Permission denied");
   EXPECT_EQ(refusal("/bin/sh", "/nowhere"),
             "local: /bin/sh: can't be started in /nowhere: No such file or directory");
+}
+
+TEST(ChildProcess, WantOfDescriptorsIsNoFaultOfTheProgram) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{.rlim_cur = 3, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  std::optional<Error> failure;
+  try {
+    const ChildProcess process(shell("exit 0"));
+  } catch (const Error& error) {
+    failure = error;
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_TRUE(failure);
+  EXPECT_EQ(failure->code(), Errc::server_error) << failure->what();
+  EXPECT_TRUE(failure->retryable());
 }
 
 }  // namespace

@@ -12,8 +12,9 @@
 //   half=N          in the runs up to N answers half
 //   deaf            does not end when asked to
 //
-// Its answer to a chat is the last message, in two pieces if it streams; or, where a schema is
-// demanded, the least that is of it.
+// It prints what a llama-server of today does: the port first, then the model. The prompt "(refuse
+// this)" is refused. Its answer to a chat is the last message, in two pieces if it streams; or,
+// where a schema is demanded, the least that is of it.
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -86,7 +87,8 @@ class Server {
   }
 
   int serve() {
-    std::cerr << "srv load_model: loading '" << told_.arguments.at("--model") << "'\n";
+    std::cerr << "main: binding port with default address family\nsrv load_model: loading '"
+              << told_.arguments.at("--model") << "'\n";
     if (told_.has("no-model") && run_ >= told_.number("no-model")) {
       std::cerr << "srv load_model: failed to load model\n";
       return 1;
@@ -161,6 +163,8 @@ class Server {
   // As llama-server does, it counts the tokens of one prompt only.
   static Script completion(const nlohmann::json& body) {
     const std::string prompt = body.at("prompt").back();
+    if (prompt == "(refuse this)")
+      return Script::answer(400, R"({"error":{"message":"not this","code":400}})");
     nlohmann::json answer = choice({{"text", "after " + prompt}, {"finish_reason", "stop"}});
     answer["usage"] = {{"prompt_tokens", prompt.size()}, {"completion_tokens", 2}};
     return whole(answer);

@@ -59,6 +59,24 @@ TEST_P(Provider, AnErrorThatIsNoJsonIsQuoted) {
       << nothing.what();
 }
 
+TEST_P(Provider, AKeyThatTheServerRepeatsIsShownToNobody) {
+  const auto key_of = [](const ReceivedRequest& request) {
+    const std::string_view authorization = request.header("authorization");
+    return std::string(authorization.substr(authorization.find(' ') + 1));
+  };
+  serve([&](const ReceivedRequest& request) {
+    return refused(503, "the key " + key_of(request) + " is tired");
+  });
+  const Read all = ask();
+  const std::string key = key_of(received());
+  ASSERT_GE(key.size(), 8U);
+  ASSERT_TRUE(all.error);
+  EXPECT_EQ(all.error->details().provider_message, "the key *** is tired");
+  EXPECT_EQ(all.what().find(key), std::string::npos) << all.what();
+  for (const Notice& notice : all.notices)
+    EXPECT_EQ(notice.text.find(key), std::string::npos) << notice.text;
+}
+
 TEST_P(Provider, TheRequestIdOfAFailureIsKept) {
   serve({refused(400, "no", {{"x-request-id", "req_8f2"}})});
   const Read all = ask();
