@@ -434,7 +434,9 @@ TEST(OpenAiDecoder, InvalidUtf8IsReplaced) {
     EXPECT_EQ(decoded.outcome(), "ok") << escape;
     EXPECT_TRUE(is_utf8(decoded.reply.text)) << escape;
   }
-  EXPECT_EQ(decode(event(R"({"model":"\ud800","choices":[{"index":0,"delta":{}}]})") + kDone).outcome(), "ok");
+  EXPECT_EQ(
+      decode(event(R"({"model":"\ud800","choices":[{"index":0,"delta":{}}]})") + kDone).outcome(),
+      "ok");
 }
 
 TEST(OpenAiDecoder, ContentMayComeInPartsOfWhichSomeAreThinking) {
