@@ -12,6 +12,7 @@
 
 #include "mellea/backends/scripted_backend.h"
 #include "mellea/hooks/testing/recorder.h"
+#include "mellea/mcp.h"
 #include "mellea/mellea.h"
 
 namespace mellea {
@@ -598,6 +599,43 @@ generation_pre_call generation#2 in action#2
 generation_post_call generation#2 in action#2: ok
 component_post_success action#2 in tool#1: ok
 tool_post_invoke tool#1 in session#1: ok
+session_cleanup session#1: ok
+)");
+}
+
+// A tool elsewhere is told as one here; a server that dies is the tool's failure, and started
+// again.
+TEST_F(SequencesTest, ToolsOfAnMcpServer) {
+  Line asked;
+  asked.tool_call({.id = "a", .name = "echo", .arguments = R"({"text":"noon"})"}, 0);
+  asked.tool_call({.id = "b", .name = "die", .arguments = R"({"code":3})"}, 1);
+  asked.tool_call({.id = "c", .name = "echo", .arguments = R"({"text":"again"})"}, 2);
+  script({asked.finish("tool_calls")});
+  {
+    const McpClient server = McpClient::connect(McpProgram{.command = MELLEA_SCRIPTED_MCP_SERVER});
+    const Session running = session();
+    const Result asks = running.chat("When does the tide turn?", {.tools = server.tools()});
+    const std::vector<ToolResult> results = running.call_tools(asks);
+    EXPECT_EQ(results[0].text, "noon");
+    EXPECT_FALSE(results[1].ok());
+    EXPECT_EQ(results[2].text, "again");
+  }
+  EXPECT_EQ(story(), R"(
+session_pre_init session#1
+session_post_init session#1
+component_pre_execute action#1 in session#1
+generation_pre_call generation#1 in action#1
+generation_post_call generation#1 in action#1: ok
+component_post_success action#1 in session#1: ok
+tool_pre_invoke tool#1 in session#1
+user_code_begin tool#1 in session#1
+tool_post_invoke tool#1 in session#1: ok
+tool_pre_invoke tool#2 in session#1
+user_code_begin tool#2 in session#1
+tool_post_invoke tool#2 in session#1: error transport_error
+tool_pre_invoke tool#3 in session#1
+user_code_begin tool#3 in session#1
+tool_post_invoke tool#3 in session#1: ok
 session_cleanup session#1: ok
 )");
 }
