@@ -190,6 +190,19 @@ TEST_F(RunTest, ACommandRunsOnlyWhereItIsAllowed) {
   EXPECT_EQ(json::parse(got), (json{{"city", "Boston"}}));
 }
 
+TEST_F(RunTest, ACommandSucceedsUnderAParentThatIgnoresItsChildren) {
+  write("weather", "#!/bin/sh\necho 22 C\n");
+  write("poem.yaml", script("{call: get_weather}") +
+                         "tools: [{name: get_weather, command: [./weather]}]\n"
+                         "steps:\n- {chat: a, tools: [get_weather]}\n- call_tools\n");
+  ::signal(SIGCHLD, SIG_IGN);  // what is started now inherits it
+  RunningProgram program({"run", "poem.yaml", "--allow-commands"}, {.folder = folder_.string()});
+  ::signal(SIGCHLD, SIG_DFL);
+  const Ended ended = program.wait();
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_EQ(lines_of(ended.out).at(1)["tool_results"][0]["text"], "22 C");
+}
+
 TEST_F(RunTest, ADryRunChecksAndAsksForNoKey) {
   EXPECT_EQ(run("backend: {provider: openai, model: m}\nsteps: [{chat: a}]\n", {"--dry-run"}).code,
             0);
