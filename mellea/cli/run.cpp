@@ -170,11 +170,6 @@ class ProgramShow {
   RunOptions options_;
 };
 
-Plugins with_progress(Plugins plugins, Console& console) {
-  plugins.push_back(make_progress_plugin(console));
-  return plugins;
-}
-
 }  // namespace
 
 int run_file(const RunArguments& arguments, Console& console, const Environment& environment) {
