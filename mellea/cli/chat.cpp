@@ -106,8 +106,10 @@ class Chat {
     try {
       if (call_.stream) show_pieces(*output);
       const Result result = output->wait();
+      if (!result.reply().refusal.empty()) return refused(result);
       view_.complete(result);
-      return verdict(result);
+      warn_of_cut(result.reply());
+      return kDone;
     } catch (const Error& error) {
       return failed(error);
     }
@@ -186,18 +188,18 @@ class Chat {
     return kFailed;
   }
 
-  // The answer came: is it what was asked for?
-  int verdict(const Result& result) {
-    const Reply& reply = result.reply();
+  int refused(const Result& result) {
+    const std::string what = "the model refused: \"" + one_line(result.reply().refusal) + '"';
+    view_.failed(Error(Errc::content_policy, what, {.partial_text = result.text()}));
+    console_.fail("mellea: " + what);
+    return kFailed;
+  }
+
+  void warn_of_cut(const Reply& reply) {
     const std::string reason =
         reply.finish_reasons.empty() ? std::string() : reply.finish_reasons.front();
     if (reason == "length") console_.warn("mellea: the answer was cut off at its limit of tokens");
     if (reason == "content_filter") console_.warn("mellea: the provider's filter cut the answer");
-    if (!reply.refusal.empty()) {
-      console_.fail("mellea: the model refused: \"" + one_line(reply.refusal) + '"');
-      return kFailed;
-    }
-    return kDone;
   }
 
   Session session_;
@@ -211,11 +213,6 @@ class Chat {
 std::unique_ptr<AnswerView> make_view(const ChatArguments& arguments, const std::string& model,
                                       Console& console) {
   return arguments.json ? make_json_view(console, model) : make_text_view(console);
-}
-
-Plugins with_progress(Plugins plugins, Console& console) {
-  plugins.push_back(make_progress_plugin(console));
-  return plugins;
 }
 
 }  // namespace

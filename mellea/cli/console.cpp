@@ -89,7 +89,9 @@ void Console::end_line() {
   if (const int failure = write_all(STDOUT_FILENO, "\n"); failure != 0) throw OutputLost(failure);
 }
 
-void Console::fail(std::string_view line) { to_error(std::string(line) + '\n'); }
+void Console::fail(std::string_view line) {
+  to_error((error_is_terminal_ ? harmless(line) : std::string(line)) + '\n');
+}
 
 void Console::warn(std::string_view line) {
   if (!options_.quiet) fail(line);

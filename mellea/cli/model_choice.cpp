@@ -117,6 +117,20 @@ BackendOptions configured_model(const ModelArguments& arguments, const Environme
   return chosen;
 }
 
+bool may_have_key(std::string_view backend, std::string_view base_url) {
+  try {
+    const Url url = parse_url(backend == "ollama" ? ollama_url(base_url) : std::string(base_url));
+    if (is_this_machine(url.host)) return true;
+    if (url.scheme != "https") return false;
+    return (backend == "openai" && url.host == "api.openai.com") ||
+           (backend == "ollama" && url.host == "ollama.com") ||
+           (backend == "watsonx" && url.host.ends_with(".ml.cloud.ibm.com")) ||
+           (backend == "huggingface" && is_run_by_huggingface(base_url));
+  } catch (const Error&) {  // whatever it is, it is no server that we know
+    return false;
+  }
+}
+
 BackendOptions choose_model(const ModelArguments& arguments, const Environment& environment,
                             Console& console) {
   BackendOptions chosen = configured_model(arguments, environment);

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mellea/backends/backend.h"
@@ -31,9 +32,13 @@ struct ModelArguments {
 // UsageError if --api-key-env names a variable that is not set.
 BackendOptions configured_model(const ModelArguments& arguments, const Environment& environment);
 
-// The same, but where nobody names a backend it is "local" for a GGUF file, else Ollama, if one
-// answers on this machine; then the console is told. Throws UsageError with the ways to name one if
-// none does.
+// Whether a key may go to a base URL that only a program file names: to the provider's own servers,
+// by TLS, and to this machine.
+bool may_have_key(std::string_view backend, std::string_view base_url);
+
+// As configured_model(), but where nobody names a backend it is "local" for a GGUF file, else
+// Ollama, if one answers on this machine; then the console is told. Throws UsageError with the ways
+// to name one if none does.
 BackendOptions choose_model(const ModelArguments& arguments, const Environment& environment,
                             Console& console);
 

@@ -51,6 +51,30 @@ TEST(ModelChoice, TakesTheKeyFromTheVariableThatIsNamed) {
                UsageError);
 }
 
+TEST(ModelChoice, KnowsWhichServersAreTheProvidersOwnOrOurs) {
+  const std::vector<std::pair<const char*, const char*>> own = {
+      {"openai", "https://api.openai.com/v1"},
+      {"openai", "http://127.0.0.1:8080/v1"},
+      {"litellm", "http://localhost:4000"},
+      {"ollama", "https://ollama.com"},
+      {"ollama", "127.0.0.1"},
+      {"watsonx", "https://us-south.ml.cloud.ibm.com"},
+      {"huggingface", "https://router.huggingface.co/v1"},
+  };
+  for (const auto& [backend, url] : own) EXPECT_TRUE(may_have_key(backend, url)) << url;
+  const std::vector<std::pair<const char*, const char*>> others = {
+      {"openai", "http://api.openai.com/v1"},
+      {"openai", "https://api.openai.com.evil.example/v1"},
+      {"openai", "https://api.openai.com@evil.example/v1"},
+      {"openai", "https://127.0.0.1.evil.example/v1"},
+      {"openai", "https://ollama.com"},
+      {"watsonx", "https://evil-ml.cloud.ibm.com"},
+      {"litellm", "https://api.openai.com/v1"},
+      {"openai", "no url"},
+  };
+  for (const auto& [backend, url] : others) EXPECT_FALSE(may_have_key(backend, url)) << url;
+}
+
 TEST(ModelChoice, AHuggingFaceTokenGoesWhereItIsMeantToGo) {
   const auto environment = environment_of({{"HF_TOKEN", "hf_x"}});
   const auto key = [&](const std::string& url, const std::string& api_key_env = "") {

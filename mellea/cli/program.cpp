@@ -309,6 +309,7 @@ int lost_output(const OutputLost& lost) {
 
 int run(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a failed write says so, and leaves time to end the trace
+  std::signal(SIGCHLD, SIG_DFL);  // ignored, as some parents leave it, no child's end is known
   try {
     return parse_and_run(argc, argv);
   } catch (const UsageError& error) {

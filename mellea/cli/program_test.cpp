@@ -88,6 +88,20 @@ std::filesystem::path temporary_folder(const std::string& name) {
 
 long lines_in(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
 
+// --- Refusals --------------------------------------------------------------------------------
+
+TEST(Program, ARefusalIsNoAnswerInJsonEither) {
+  LoopbackServer server({Script::answer(
+      200, R"({"model":"m","choices":[{"index":0,"finish_reason":"stop",)"
+           R"("message":{"role":"assistant","content":null,"refusal":"I can't."}}]})")});
+  const Ended ended = run(chat_with(server, {"--json", "hello"}), {{"OPENAI_API_KEY", "k"}});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_EQ(ended.err, "mellea: the model refused: \"I can't.\"\n");
+  const json line = json::parse(ended.out);
+  EXPECT_FALSE(line.contains("text")) << ended.out;
+  EXPECT_EQ(line["error"]["code"], "content_policy");
+}
+
 // --- Words -----------------------------------------------------------------------------------
 
 TEST(Program, TellsItsVersion) {

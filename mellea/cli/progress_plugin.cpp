@@ -1,5 +1,6 @@
 #include "mellea/cli/progress_plugin.h"
 
+#include <memory>
 #include <string>
 
 #include "mellea/core/text.h"
@@ -44,8 +45,9 @@ class ProgressPlugin : public Plugin {
 
 }  // namespace
 
-std::shared_ptr<Plugin> make_progress_plugin(Console& console) {
-  return std::make_shared<ProgressPlugin>(console);
+Plugins with_progress(Plugins plugins, Console& console) {
+  plugins.push_back(std::make_shared<ProgressPlugin>(console));
+  return plugins;
 }
 
 }  // namespace mellea::cli

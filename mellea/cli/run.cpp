@@ -62,11 +62,17 @@ std::optional<Program> program_from(const ProgramFile& file, const RunArguments&
   return std::move(read.program);
 }
 
+// Whether what the program says of its model is about this provider: it is about any, if the
+// program names none.
+bool is_about(const ProgramBackend& said, const std::string& provider) {
+  return said.provider.empty() || said.provider == provider;
+}
+
 // What flags leave open, the program says; but what it says of one provider's model is nothing to
 // another's.
 ModelArguments model_of(const ModelArguments& flags, const ProgramBackend& backend) {
   ModelArguments model = flags;
-  if (!flags.backend.empty() && flags.backend != backend.provider) return model;
+  if (!flags.backend.empty() && !is_about(backend, flags.backend)) return model;
   const auto take = [](std::string& flag, const std::string& said) {
     if (flag.empty()) flag = said;
   };
@@ -77,11 +83,25 @@ ModelArguments model_of(const ModelArguments& flags, const ProgramBackend& backe
   return model;
 }
 
+// A file may come from anybody: it does not say alone where a key goes. Throws UsageError.
+void refuse_to_send_key(const ProgramFile& file, const ModelArguments& typed,
+                        const ProgramBackend& said, const BackendOptions& chosen) {
+  const bool has_key = !chosen.api_key.empty() || !chosen.headers.empty();
+  const bool is_meant = !typed.base_url.empty() || !typed.api_key_env.empty();
+  if (!has_key || is_meant || said.base_url.empty() || chosen.base_url != said.base_url) return;
+  if (may_have_key(chosen.backend, chosen.base_url)) return;
+  const std::string key = said.api_key_env.empty() ? "your key of " + chosen.backend
+                                                   : "the key in " + one_line(said.api_key_env, 60);
+  throw UsageError::as_said(file.name + ": base_url: this sends " + key + " to " +
+                            one_line(chosen.base_url, 200) +
+                            ": if that is meant, pass --base-url or --api-key-env, too");
+}
+
 class ProgramSession {
  public:
   ProgramSession(const Program& program, BackendOptions backend)
       : program_(program), backend_(std::move(backend)) {
-    if (backend_.backend != program.backend.provider) return;
+    if (!is_about(program.backend, backend_.backend)) return;
     Headers headers = program.backend.headers;
     replace(headers, backend_.headers);
     backend_.headers = std::move(headers);
@@ -150,11 +170,6 @@ class ProgramShow {
   RunOptions options_;
 };
 
-Plugins with_progress(Plugins plugins, Console& console) {
-  plugins.push_back(make_progress_plugin(console));
-  return plugins;
-}
-
 }  // namespace
 
 int run_file(const RunArguments& arguments, Console& console, const Environment& environment) {
@@ -173,7 +188,9 @@ int run_file(const RunArguments& arguments, Console& console, const Environment&
       value_of(environment, model.api_key_env).empty())
     throw UsageError::as_said(file.name + ": api_key_env: " + one_line(model.api_key_env, 60) +
                               " is not set");
-  const ProgramSession opening(*program, choose_model(model, environment, console));
+  BackendOptions backend = choose_model(model, environment, console);
+  refuse_to_send_key(file, arguments.model, program->backend, backend);
+  const ProgramSession opening(*program, std::move(backend));
 
   Interrupts interrupts;
   telemetry::Config config = config_from(environment, console);

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <tuple>
 
 #include "mellea/cli/running_program.h"
 #include "mellea/net/testing/loopback_server.h"
@@ -189,6 +190,19 @@ TEST_F(RunTest, ACommandRunsOnlyWhereItIsAllowed) {
   EXPECT_EQ(json::parse(got), (json{{"city", "Boston"}}));
 }
 
+TEST_F(RunTest, ACommandSucceedsUnderAParentThatIgnoresItsChildren) {
+  write("weather", "#!/bin/sh\necho 22 C\n");
+  write("poem.yaml", script("{call: get_weather}") +
+                         "tools: [{name: get_weather, command: [./weather]}]\n"
+                         "steps:\n- {chat: a, tools: [get_weather]}\n- call_tools\n");
+  ::signal(SIGCHLD, SIG_IGN);  // what is started now inherits it
+  RunningProgram program({"run", "poem.yaml", "--allow-commands"}, {.folder = folder_.string()});
+  ::signal(SIGCHLD, SIG_DFL);
+  const Ended ended = program.wait();
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_EQ(lines_of(ended.out).at(1)["tool_results"][0]["text"], "22 C");
+}
+
 TEST_F(RunTest, ADryRunChecksAndAsksForNoKey) {
   EXPECT_EQ(run("backend: {provider: openai, model: m}\nsteps: [{chat: a}]\n", {"--dry-run"}).code,
             0);
@@ -217,6 +231,71 @@ TEST_F(RunTest, FlagsWinOverTheProgramAndItOverTheEnvironment) {
   EXPECT_EQ(
       run("backend: {provider: openai, model: m, api_key_env: MISSING}\nsteps: [{chat: a}]").err,
       "poem.yaml: api_key_env: MISSING is not set\n");
+}
+
+TEST_F(RunTest, AFileDoesNotSayAloneWhereAKeyGoes) {
+  const std::string body =
+      R"({"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},)"
+      R"("finish_reason":"stop"}]})";
+  LoopbackServer proxy([&](const ReceivedRequest&) { return Script::answer(200, body); });
+  const auto ended = [&](const std::string& backend, const Words& flags) {
+    write("poem.yaml", "backend: {model: m, " + backend + "}\nsteps: [{chat: a}]\n");
+    Words words{"run", "poem.yaml"};
+    words.insert(words.end(), flags.begin(), flags.end());
+    return RunningProgram(words, {.environment = {{"OPENAI_API_KEY", "sk-mine"},
+                                                  {"WATSONX_TOKEN", "token"},
+                                                  {"WATSONX_PROJECT_ID", "p"},
+                                                  {"TEAM_KEY", "sk-team"},
+                                                  {"http_proxy", proxy.url()}},
+                                  .folder = folder_.string()})
+        .wait();
+  };
+  const std::string theirs = "base_url: http://evil.example/v1";
+  const std::string told =
+      " to http://evil.example/v1: if that is meant, pass --base-url or --api-key-env, too\n";
+  const std::vector<std::tuple<std::string, Words, std::string>> refused = {
+      {"provider: openai, " + theirs, {}, "your key of openai"},
+      {theirs, {"--backend", "openai"}, "your key of openai"},
+      {"provider: openai, api_key_env: TEAM_KEY, " + theirs, {}, "the key in TEAM_KEY"},
+      {"provider: litellm, api_key_env: TEAM_KEY, " + theirs, {}, "the key in TEAM_KEY"},
+      {"provider: watsonx, " + theirs, {}, "your key of watsonx"},
+  };
+  for (const auto& [backend, flags, key] : refused) {
+    const Ended end = ended(backend, flags);
+    EXPECT_EQ(end.code, 2) << backend;
+    EXPECT_EQ(end.err, "poem.yaml: base_url: this sends " + key + told) << backend;
+  }
+  EXPECT_EQ(proxy.requests().size(), 0U);
+
+  const std::string openai = "provider: openai, " + theirs;
+  EXPECT_EQ(ended(openai, {"--api-key-env", "TEAM_KEY"}).code, 0);
+  EXPECT_EQ(ended(openai, {"--base-url", "http://evil.example/v1"}).code, 0);
+  EXPECT_EQ(ended("provider: litellm, " + theirs, {}).code, 0) << "nobody has a key for it";
+  const std::vector<ReceivedRequest> sent = proxy.requests();
+  ASSERT_EQ(sent.size(), 3U);
+  EXPECT_EQ(sent[0].header("authorization"), "Bearer sk-team");
+  EXPECT_EQ(sent[1].header("authorization"), "Bearer sk-mine");
+  EXPECT_FALSE(sent[2].header("authorization"));
+}
+
+TEST_F(RunTest, WhatAFileLeavesOpenAFlagSaysAndTheRestStands) {
+  const std::string body =
+      R"({"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},)"
+      R"("finish_reason":"stop"}]})";
+  LoopbackServer server([&](const ReceivedRequest&) { return Script::answer(200, body); });
+  write("poem.yaml", "backend: {model: theirs, base_url: '" + server.url("/v1") +
+                         "', api_key_env: TEAM_KEY,\n  headers: {X-Team: search}}\n"
+                         "steps: [{chat: a}]\n");
+  const Ended ended =
+      RunningProgram({"run", "poem.yaml", "--backend", "openai"},
+                     {.environment = {{"TEAM_KEY", "sk-team"}}, .folder = folder_.string()})
+          .wait();
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  ASSERT_EQ(server.requests().size(), 1U);
+  const ReceivedRequest request = server.requests()[0];
+  EXPECT_EQ(json::parse(request.body)["model"], "theirs");
+  EXPECT_EQ(request.header("x-team"), "search");
+  EXPECT_EQ(request.header("authorization"), "Bearer sk-team");
 }
 
 TEST_F(RunTest, EndsAtASignalWithWhatItHas) {

@@ -82,15 +82,9 @@ std::string facts_of(const StepResult& result) {
   return facts + ", " + std::to_string(milliseconds(result.took)) + " ms";
 }
 
-const AnswerPlan* answer_of(const ProgramStep& step) {
-  if (const auto* instruct = std::get_if<InstructStep>(&step.what)) return &instruct->how;
-  if (const auto* chat = std::get_if<ChatStep>(&step.what)) return &chat->how;
-  return nullptr;
-}
-
 // What is left out between two pieces of a stream, or looks like it.
 std::string_view between_pieces(const ProgramStep& step) {
-  const AnswerPlan* how = answer_of(step);
+  const AnswerPlan* how = answer_plan(step);
   const std::string_view by = how && how->stream ? how->stream->chunking.name : "delta";
   if (by == "delta") return "";
   if (by == "line") return "\n";
@@ -201,7 +195,7 @@ OrderedJson plan_of(const ProgramStep& step) {
   if (const auto* validate = std::get_if<ValidateStep>(&step.what))
     add("requirements", titles(validate->requirements));
   if (const auto* react = std::get_if<ReactStep>(&step.what)) add("tools", names(react->tools));
-  const AnswerPlan* how = answer_of(step);
+  const AnswerPlan* how = answer_plan(step);
   if (!how) return plan;
   add("requirements", titles(how->requirements));
   if (how->strategy) {

@@ -24,20 +24,23 @@
 namespace mellea {
 namespace {
 
+// "local: /bin/llama-server: can't be started"
+std::string refusal(const ProgramStart& start) {
+  return (start.user.empty() ? "" : start.user + ": ") + one_line(start.program, 400) +
+         ": can't be started";
+}
+
 [[noreturn]] void fail(const ProgramStart& start, int reason) {
   const bool missing = reason == ENOENT || reason == ENOTDIR;
   const bool full = reason == EMFILE || reason == ENFILE || reason == EAGAIN || reason == ENOMEM;
   throw Error(full      ? Errc::server_error
               : missing ? Errc::not_found
                         : Errc::invalid_request,
-              start.user + ": " + one_line(start.program, 400) +
-                  ": can't be started: " + std::generic_category().message(reason),
-              {.retryable = full});
+              refusal(start) + ": " + std::generic_category().message(reason), {.retryable = full});
 }
 
 [[noreturn]] void fail_folder(const ProgramStart& start, int reason) {
-  throw Error(Errc::not_found, start.user + ": " + one_line(start.program, 400) +
-                                   ": can't be started in " + one_line(start.folder, 400) + ": " +
+  throw Error(Errc::not_found, refusal(start) + " in " + one_line(start.folder, 400) + ": " +
                                    std::generic_category().message(reason));
 }
 
@@ -160,12 +163,13 @@ ChildProcess::ChildProcess(const ProgramStart& start) {
   const std::vector<char*> arguments = pointers_to(words);
   const std::vector<char*> environment = pointers_to(variables);
   Pipe input, output, errors, trouble;
-  if (start.conversation) {
+  if (start.input >= 0)
+    input.read = Descriptor(::fcntl(start.input, F_DUPFD_CLOEXEC, 3));
+  else if (start.conversation)
     input = Pipe::open();
-    errors = Pipe::open();
-  } else {
+  else
     input.read = apart(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  }
+  if (start.conversation) errors = Pipe::open();
   output = Pipe::open();
   trouble = Pipe::open();
   if (!input.read || !output.write || !trouble.write || (start.conversation && !errors.write))
@@ -234,6 +238,7 @@ std::string ChildProcess::wait() {
     waited = ::waitid(P_PIDFD, static_cast<id_t>(handle.get()), &how, WEXITED);
   } while (waited != 0 && errno == EINTR);
   if (waited != 0) return "has ended";  // the host has waited for it
+  succeeded_ = how.si_code == CLD_EXITED && how.si_status == 0;
   return how.si_code == CLD_EXITED ? "ended with code " + std::to_string(how.si_status)
                                    : "was ended by signal " + std::to_string(how.si_status);
 }

@@ -19,7 +19,8 @@ struct ProgramStart {
   // It is spoken with: its standard input is a pipe, and its standard error another than its
   // standard output.
   bool conversation = false;
-  std::string user{};  // who starts it, for messages: "local"
+  int input = -1;      // a descriptor that it reads instead, of a file; -1: none
+  std::string user{};  // who starts it, for messages: "local"; empty: nobody is named
 };
 
 // The environment of this process, but for `name`. Not while another thread changes it.
@@ -57,6 +58,8 @@ class ChildProcess {
   void signal_all(int number) const noexcept;
   // Blocks until it has ended, and says how: "ended with code 1", "was ended by signal 9".
   std::string wait();
+  // Once that has returned: whether it ended with code 0.
+  bool succeeded() const noexcept { return succeeded_; }
 
  private:
   pid_t id_ = -1;
@@ -64,6 +67,7 @@ class ChildProcess {
   Descriptor output_;
   Descriptor errors_;
   Descriptor handle_;  // of the process; none once it was waited for
+  bool succeeded_ = false;
 };
 
 }  // namespace mellea

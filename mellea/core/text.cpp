@@ -102,8 +102,11 @@ std::string_view first_code_points(std::string_view text, std::size_t count) noe
 
 std::string one_line(std::string_view text, std::size_t count) {
   std::string line = to_utf8(text.substr(0, count * 4 + 4));
-  for (char& c : line)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  for (std::size_t at = 0; at < line.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(line[at]);
+    const bool more = byte == 0xC2 && static_cast<unsigned char>(line[at + 1]) < 0xA0;
+    if (byte < 0x20 || byte == 0x7F || more) line.replace(at, more ? 2 : 1, 1, ' ');
+  }
   const std::string_view kept = first_code_points(line, count);
   return kept.size() == line.size() ? line : std::string(kept) + "…";
 }

@@ -39,6 +39,10 @@ TEST(TextTest, CountsCodePointsAndNotBytes) {
 
 TEST(TextTest, MakesOneLineOfAny) {
   EXPECT_EQ(one_line("a\nb\tc\x7F"), "a b c ");
+  EXPECT_EQ(one_line("a\xC2\x9B"
+                     "31m\xC2\xA0"),
+            "a 31m\xC2\xA0")
+      << "no CSI of 8 bits";
   EXPECT_EQ(one_line("abcdef", 3), "abc…");
   EXPECT_EQ(one_line("abc", 3), "abc");
 }

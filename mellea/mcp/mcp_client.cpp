@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <cstdlib>
+#include <exception>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -13,6 +13,7 @@
 
 #include "mellea/core/error.h"
 #include "mellea/core/fork.h"
+#include "mellea/core/program_environment.h"
 #include "mellea/core/text.h"
 #include "mellea/mcp/http_link.h"
 #include "mellea/mcp/mcp_answers.h"
@@ -36,17 +37,6 @@ void check(const McpServer& server) {
   const auto* program = std::get_if<McpProgram>(&server);
   if (program && program->command.empty())
     throw Error(Errc::invalid_request, "mcp: no command given: name the server's program");
-}
-
-// "NAME=VALUE", what is said nearer winning.
-std::vector<std::string> environment_of(const McpProgram& program) {
-  std::map<std::string, std::string> all = program.environment;
-  for (const char* name :
-       {"HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"})
-    if (const char* value = std::getenv(name)) all.emplace(name, value);
-  std::vector<std::string> environment;
-  for (const auto& [name, value] : all) environment.push_back(name + '=' + value);
-  return environment;
 }
 
 // Null for an argument that may be missing is one that is missing.
@@ -314,14 +304,17 @@ class McpClient::Connection : public std::enable_shared_from_this<Connection> {
                              listener);
     const auto& program = std::get<McpProgram>(server_);
     ProgramStart start{.arguments = program.arguments,
-                       .environment = environment_of(program),
+                       .environment = plain_environment(program.environment),
                        .folder = program.folder,
-                       .conversation = true,
-                       .user = name_};
-    start.program = find_program(program.command, start.environment);
-    return start_program_link(
-        {.start = std::move(start), .close = options_.close, .max_message = options_.max_message},
-        listener);
+                       .conversation = true};
+    try {
+      start.program = find_program(program.command, start.environment);
+      return start_program_link(
+          {.start = std::move(start), .close = options_.close, .max_message = options_.max_message},
+          listener);
+    } catch (const Error& error) {
+      throw about("", error);
+    }
   }
 
   McpGreeting greet(McpLink& link, const McpPatience& patience) {
@@ -358,10 +351,16 @@ class McpClient::Connection : public std::enable_shared_from_this<Connection> {
                                 const McpPatience& patience) {
     McpQuestion asked{.id = ++last_id_, .patience = patience};
     json params = question.params;
+    std::exception_ptr thrown;  // by on_progress
     if (options_.on_progress && !question.tool.empty()) {
       params["_meta"]["progressToken"] = asked.id;
       asked.progressed = [&](const Json& told) {
-        options_.on_progress(progress_of(question.tool, *told));
+        try {
+          options_.on_progress(progress_of(question.tool, *told));
+        } catch (...) {
+          thrown = std::current_exception();
+          throw Error(Errc::cancelled, "on_progress has thrown");
+        }
       };
     }
     asked.text = rpc_request(asked.id, question.method, std::move(params));
@@ -374,6 +373,7 @@ class McpClient::Connection : public std::enable_shared_from_this<Connection> {
             rpc_notification("notifications/cancelled",
                              {{"requestId", asked.id},
                               {"reason", late ? "it took too long" : "nobody waits for it"}}));
+      if (thrown) std::rethrow_exception(thrown);
       throw about(question, error);
     }
   }

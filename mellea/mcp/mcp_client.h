@@ -60,7 +60,8 @@ struct McpOptions {
   // The server hears `tracestate` and `baggage` of whoever called us, which may tell of your users.
   // `traceparent`, which tells nothing, every server hears.
   bool trusted = false;
-  // On the thread that called the tool.
+  // On the thread that called the tool. What it throws calls the tool off, and is thrown by the
+  // call.
   std::function<void(const McpProgress&)> on_progress{};
   // For a server at a URL: whose thread and connections it shares; null: it has its own.
   std::shared_ptr<Network> network{};

@@ -19,6 +19,7 @@
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "mellea/core/descriptor.h"
 #include "mellea/core/error.h"
@@ -63,7 +64,8 @@ class LastLines {
 class Bell {
  public:
   Bell() : descriptor_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-    if (!descriptor_) throw std::system_error(errno, std::generic_category(), "eventfd");
+    if (!descriptor_)
+      throw Error(Errc::unknown, "eventfd: " + std::generic_category().message(errno));
   }
   int descriptor() const noexcept { return descriptor_.get(); }
   void ring() const noexcept {
@@ -91,20 +93,20 @@ class Desk {
     std::unique_lock lock(mutex_);
     while (true) {
       const McpPatience& patience = question.patience;
-      const auto news = [&] { return waiting.answer || !waiting.progress.empty() || failure_; };
-      const bool told = waiting.changed.wait_until(lock, patience.stop, patience.until, news);
-      while (!waiting.progress.empty()) {
-        const Json progress = std::move(waiting.progress.front());
-        waiting.progress.pop_front();
-        lock.unlock();
-        if (question.progressed) question.progressed(progress);
-        lock.lock();
-      }
+      const auto over = [&] { return waiting.answer || failure_; };
+      const auto news = [&] { return over() || !waiting.progress.empty(); };
+      waiting.changed.wait_until(lock, patience.stop, patience.until, news);
+      const std::vector<Json> progress = std::exchange(waiting.progress, {});
+      lock.unlock();
+      for (const Json& one : progress)
+        if (question.progressed) question.progressed(one);
+      lock.lock();
+      if (over() && !waiting.progress.empty()) continue;  // no more comes
       if (waiting.answer) return std::move(*waiting.answer);
       if (failure_) throw Error(*failure_);
-      if (told) continue;
+      // One who never stops telling of progress does not keep us.
       if (patience.stop.stop_requested()) throw Error(Errc::cancelled, "cancelled");
-      throw Error(Errc::timeout, "no answer in time");
+      if (Instant::clock::now() >= patience.until) throw Error(Errc::timeout, "no answer in time");
     }
   }
 
@@ -160,7 +162,8 @@ class Desk {
     constexpr std::size_t kMost = 256;  // for one who does not come to hear them
     const std::lock_guard lock(mutex_);
     const auto found = waiting_.find(id);
-    if (found == waiting_.end() || found->second->progress.size() >= kMost) return;
+    if (found == waiting_.end() || found->second->answer) return;
+    if (found->second->progress.size() >= kMost) return;
     found->second->progress.push_back(std::move(params));
     found->second->changed.notify_one();
   }
@@ -174,7 +177,7 @@ class Desk {
   struct Waiting {
     std::condition_variable_any changed{};
     std::optional<RpcMessage> answer{};
-    std::deque<Json> progress{};
+    std::vector<Json> progress{};
   };
   // A place among those who wait.
   class Seat {
@@ -241,16 +244,21 @@ class Conversation {
     if (process_.ended() < 0) return;
     hears_ = false;
     process_.close_input();
-    const Instant now = Instant::clock::now();
-    if (has_ended_by(later(now, options_.close / 2))) return;
+    if (has_ended_by(later(leave(), options_.close / 2))) return;
     process_.signal_all(SIGTERM);
-    has_ended_by(later(now, options_.close));
+    has_ended_by(later(leave(), options_.close));
   }
 
  private:
+  // When the end began.
+  Instant leave() {
+    if (!left_at_) left_at_ = Instant::clock::now();
+    return *left_at_;
+  }
+
   // One that ends has closed its pipes a moment before.
   std::string how_it_left() {
-    if (has_ended_by(later(Instant::clock::now(), options_.close))) {
+    if (has_ended_by(later(leave(), options_.close / 2))) {
       process_.signal_all(SIGKILL);  // what it had started
       return process_.wait();
     }
@@ -375,6 +383,7 @@ class Conversation {
   bool output_open_ = true;
   bool errors_open_ = true;
   bool hears_ = true;  // what comes is for somebody
+  std::optional<Instant> left_at_{};
 };
 
 class ProgramLink : public McpLink {
@@ -383,10 +392,12 @@ class ProgramLink : public McpLink {
       : talk_(std::make_shared<Talk>(std::move(options), std::move(listener))) {
     std::promise<void> started;
     std::future<void> start = started.get_future();
-    {
+    try {
       const SignalsBlocked blocked;
       thread_ = std::thread(
           [talk = talk_, told = std::move(started)]() mutable { talk->run(std::move(told)); });
+    } catch (const std::system_error& error) {
+      throw Error(Errc::unknown, "no thread can be started: " + std::string(error.what()));
     }
     try {
       start.get();
@@ -450,22 +461,6 @@ class ProgramLink : public McpLink {
 };
 
 }  // namespace
-
-std::string find_program(const std::string& program, const std::vector<std::string>& environment) {
-  if (program.find('/') != program.npos) return program;
-  constexpr std::string_view kPath = "PATH=";
-  const auto path = std::find_if(environment.begin(), environment.end(),
-                                 [&](const auto& one) { return one.starts_with(kPath); });
-  std::string_view folders =
-      path == environment.end() ? std::string_view() : std::string_view(*path).substr(kPath.size());
-  while (!folders.empty()) {
-    const auto end = std::min(folders.find(':'), folders.size());
-    const std::string found = std::string(folders.substr(0, end)) + '/' + program;
-    if (end > 0 && ::access(found.c_str(), X_OK) == 0) return found;
-    folders.remove_prefix(std::min(end + 1, folders.size()));
-  }
-  return program;
-}
 
 std::unique_ptr<McpLink> start_program_link(ProgramLinkOptions options, McpListener listener) {
   return std::make_unique<ProgramLink>(std::move(options), std::move(listener));

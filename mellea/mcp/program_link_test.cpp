@@ -9,10 +9,14 @@
 #include <unistd.h>
 
 #include <array>
+#include <condition_variable>
 #include <filesystem>
 #include <future>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <stdexcept>
+#include <stop_token>
 
 #include "mellea/backends/folder_for_test.h"
 #include "mellea/core/error.h"
@@ -337,6 +341,62 @@ TEST_F(ProgramLinkTest, AServerThatTalksWithoutEndCanBeLeft) {
   EXPECT_FALSE(link->lost());
 }
 
+TEST_F(ProgramLinkTest, ProgressWithoutEndKeepsNobodyFromLeaving) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  int beats = 0;  // guarded by mutex
+  const auto link = start_program_link(
+      {.start = {.program = "/bin/sh",
+                 .arguments = {"-c",
+                               "exec yes '{\"jsonrpc\":\"2.0\",\"method\":"
+                               "\"notifications/progress\",\"params\":{\"progressToken\":1}}\n"
+                               "{\"jsonrpc\":\"2.0\",\"method\":\"beat\"}'"},
+                 .environment = {"PATH=/usr/bin:/bin"},
+                 .conversation = true},
+       .close = 20ms},
+      [&](const RpcMessage&) {
+        const std::lock_guard lock(mutex);
+        ++beats;
+        changed.notify_all();
+        return std::string();
+      });
+  std::stop_source stop;
+  int told = 0;
+  const McpQuestion question{.id = 1,
+                             .text = "{}",
+                             .patience = {.stop = stop.get_token()},
+                             .progressed = [&](const Json&) {
+                               stop.request_stop();
+                               if (++told > 2'000) throw std::runtime_error("nobody leaves");
+                               std::unique_lock lock(mutex);  // more has come when we return
+                               changed.wait(lock, [&, seen = beats] { return beats > seen + 1; });
+                             }};
+  EXPECT_EQ(error_of([&] { (void)link->ask(question); }, Errc::cancelled), "cancelled");
+}
+
+TEST_F(ProgramLinkTest, AProgressHandlerThatThrowsCallsTheToolOff) {
+  connect({}, {.on_progress = [](const McpProgress&) { throw std::runtime_error("enough"); }});
+  EXPECT_THROW((void)call("chatter"), std::runtime_error);
+  const json last_but_one = *(seen().end() - 2);
+  EXPECT_EQ(last_but_one["method"], "notifications/cancelled");
+}
+
+TEST_F(ProgramLinkTest, AServerThatClosesItsOutputAndStaysIsGoneInTime) {
+  const Instant begun = Instant::clock::now();
+  {
+    const auto link = start_program_link(
+        {.start = {.program = "/bin/sh",
+                   .arguments = {"-c", "trap '' TERM; exec >&-; while :; do sleep 600; done"},
+                   .environment = {"PATH=/usr/bin:/bin"},
+                   .conversation = true},
+         .close = 2s},
+        [](const RpcMessage&) { return std::string(); });
+    EXPECT_EQ(error_of([&] { (void)link->ask({.id = 1, .text = "{}"}); }, Errc::transport_error),
+              "the server has closed its standard output");
+  }
+  EXPECT_LT(Instant::clock::now() - begun, 3'500ms);
+}
+
 TEST_F(ProgramLinkTest, AServerThatSaysNothingIsGivenUp) {
   EXPECT_EQ(refusal(program({"mute"}), Errc::timeout, {.connect = 50ms}),
             "mcp it: initialize: no answer in time");
@@ -370,23 +430,6 @@ TEST_F(ProgramLinkTest, AServerSeesLittleOfOurEnvironment) {
   EXPECT_TRUE(names.contains("TOKEN"));
   EXPECT_TRUE(names.contains("PATH"));
   EXPECT_FALSE(names.contains("OPENAI_API_KEY"));
-}
-
-TEST_F(ProgramLinkTest, AProgramIsLookedForInThePath) {
-  EXPECT_EQ(find_program("sh", {"PATH=/nowhere::/bin:/usr/bin"}), "/bin/sh");
-  EXPECT_EQ(find_program("./sh", {"PATH=/bin"}), "./sh");
-  EXPECT_EQ(find_program("sh", {"PATH=/nowhere"}), "sh");
-  EXPECT_EQ(find_program("sh", {}), "sh");
-}
-
-// Whether that process is there no more, or ends soon.
-bool is_gone(pid_t process) {
-  const int handle = static_cast<int>(::syscall(SYS_pidfd_open, process, 0));
-  if (handle < 0) return true;
-  pollfd look{.fd = handle, .events = POLLIN, .revents = 0};
-  const bool gone = ::poll(&look, 1, 10'000) == 1;
-  ::close(handle);
-  return gone;
 }
 
 TEST_F(ProgramLinkTest, TheServerEndsWithTheLastWhoKnowsIt) {

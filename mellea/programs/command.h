@@ -20,9 +20,11 @@ struct Command {
 };
 
 // Blocks until the program has ended, and returns what it wrote to its standard output. It has no
-// shell, our environment, a process group of its own, and none of our descriptors or signal
-// handlers. What is left of its group when it ends, is late, writes too much, or a stop is asked
-// for, is killed. Throws Error: Errc::not_found or invalid_request if it can't be started, timeout,
+// shell, the environment of plain_environment(), which has no keys, a process group of its own, and
+// none of our descriptors or signal handlers. What is left of its group when it ends, is late,
+// writes too much, or a stop is asked for, is killed; the program itself ends with this process,
+// however that ends. A host that ignores SIGCHLD does not learn how its children end: then all
+// have failed. Throws Error: Errc::not_found or invalid_request if it can't be started, timeout,
 // cancelled, and server_error, with the end of its standard error, if it does not end with code 0.
 //
 // Any thread may call it.

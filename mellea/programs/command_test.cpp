@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <stop_token>
@@ -86,6 +89,38 @@ TEST_F(CommandTest, HasADefaultForEverySignalAndNoneBlocked) {
             "SigBlk:\t0000000000000000\n");
   EXPECT_STREQ(failure(script("kill -PIPE $$")).what(), "/bin/sh: was ended by signal 13");
   ::signal(SIGPIPE, SIG_DFL);
+}
+
+TEST_F(CommandTest, HasAHomeAndNoneOfOurKeys) {
+  ::setenv("OPENAI_API_KEY", "secret", 1);
+  const std::string environment = run_command({.words = {"env"}, .folder = folder_}, {});
+  ::unsetenv("OPENAI_API_KEY");
+  EXPECT_NE(environment.find("PATH="), std::string::npos);
+  EXPECT_EQ(environment.find("OPENAI_API_KEY"), std::string::npos);
+}
+
+TEST_F(CommandTest, IsNotLookedForInItsFolder) {
+  std::ofstream(folder_ / "greet-that-is-here") << "#!/bin/sh\necho hi\n";
+  std::filesystem::permissions(folder_ / "greet-that-is-here", std::filesystem::perms::owner_all);
+  EXPECT_EQ(failure({.words = {"greet-that-is-here"}, .folder = folder_}).code(), Errc::not_found);
+}
+
+TEST_F(CommandTest, EndsWithTheProcessThatStartedIt) {
+  const pid_t starter = ::fork();
+  if (starter == 0) {
+    failure(script("echo $$ > pid; mv pid parent; exec sleep 600"));
+    ::_exit(0);
+  }
+  while (!std::filesystem::exists(folder_ / "parent")) std::this_thread::yield();
+  ::kill(starter, SIGKILL);
+  ::waitpid(starter, nullptr, 0);
+  EXPECT_TRUE(has_ended("parent"));
+}
+
+TEST_F(CommandTest, AFloodOfComplaintsIsNoReasonToMissTheTime) {
+  Command command = script("exec yes >&2");
+  command.timeout = 300ms;
+  EXPECT_EQ(failure(command).code(), Errc::timeout);
 }
 
 TEST_F(CommandTest, HasNoneOfOurFiles) {

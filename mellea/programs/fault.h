@@ -2,6 +2,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,9 @@ struct Fault {
   Place at{};
   std::string what{};  // one line: what is wrong, and what to write instead
 };
+
+// Of one file; what is more is not told.
+inline constexpr std::size_t kMostFaults = 100;
 
 // `poem.yaml:9:5: unknown key "requirement" in an instruct step: did you mean "requirements"?`, as
 // compilers print it.

@@ -62,7 +62,7 @@ Program read_sections(Reading& reading, const YamlNode& root, const ProgramText&
   if (const YamlNode* node = root.find("requirements"))
     read_requirements(reading, *node, definitions);
   if (const YamlNode* node = root.find("steps"))
-    program.steps = read_steps(reading, *node, definitions);
+    program.steps = read_steps(reading, *node, definitions, program.call);
   else
     reading.fault(root.at, "the program has no steps");
   refuse_unused(reading, variables, text.variables);
@@ -86,6 +86,7 @@ ReadProgram read_program(const ProgramText& text) {
     if (read.faults.empty()) read.program = std::move(program);
   }
   sort(read.faults);
+  if (read.faults.size() > kMostFaults) read.faults.resize(kMostFaults);
   return read;
 }
 

@@ -122,6 +122,8 @@ struct ProgramStep {
 };
 // "instruct", "chat", ...
 std::string_view kind_of(const ProgramStep& step) noexcept;
+// How the answer of an instruct or chat step is asked for; null of any other.
+const AnswerPlan* answer_plan(const ProgramStep& step) noexcept;
 
 // A program of another's that a tool starts: its path and arguments, no shell.
 struct ProgramCommand {

@@ -1,14 +1,21 @@
 #include "mellea/programs/program_run.h"
 
 #include <algorithm>
+#include <atomic>
+#include <condition_variable>
 #include <exception>
 #include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <stop_token>
+#include <thread>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
 #include "mellea/core/described.h"
 #include "mellea/core/error.h"
+#include "mellea/core/signals.h"
 #include "mellea/core/text.h"
 #include "mellea/runtime/turn.h"
 #include "mellea/runtime/usage_sum.h"
@@ -27,6 +34,43 @@ Json value_of(const std::string& answer) {
   nlohmann::json value = nlohmann::json::parse(answer, nullptr, /*allow_exceptions=*/false);
   return Json(value.is_discarded() ? nlohmann::json(answer) : std::move(value));
 }
+
+// Asks for a stop at a time, too: a tool knows of no other clock.
+class StopAt {
+ public:
+  StopAt(std::optional<Instant> until, std::stop_token stop)
+      : forward_(std::move(stop), Forward{source_}) {
+    if (!until) return;
+    const SignalsBlocked blocked;
+    timer_ = std::jthread([this, until](const std::stop_token& done) { wait(*until, done); });
+  }
+
+  std::stop_token token() const noexcept { return source_.get_token(); }
+  // The time has come before anything else.
+  bool late() const noexcept { return late_; }
+
+ private:
+  struct Forward {
+    std::stop_source& source;
+    void operator()() const noexcept { source.request_stop(); }
+  };
+
+  void wait(Instant until, const std::stop_token& done) {
+    std::unique_lock lock(mutex_);
+    done_.wait_until(lock, done, until, [] { return false; });
+    lock.unlock();
+    if (done.stop_requested() || source_.stop_requested()) return;
+    late_ = true;
+    source_.request_stop();
+  }
+
+  std::stop_source source_;
+  std::stop_callback<Forward> forward_;
+  std::atomic<bool> late_ = false;
+  std::mutex mutex_;
+  std::condition_variable_any done_;
+  std::jthread timer_;  // last, so that it ends first
+};
 
 // Runs the steps of one program. Used by one thread.
 class ProgramRun {
@@ -107,8 +151,10 @@ class ProgramRun {
   void run(const CallToolsStep& step, StepResult& result) {
     const std::optional<Result>& asked = answers_[step.of];
     if (!asked) throw Error(Errc::invalid_request, "call_tools: the step before failed");
-    result.tool_results = session_.call_tools(
-        *asked, {.parallel = step.parallel, .add_results = true, .stop = options_.stop});
+    result.tool_results = in_time(planned({}), [&](std::stop_token stop) {
+      return session_.call_tools(
+          *asked, {.parallel = step.parallel, .add_results = true, .stop = std::move(stop)});
+    });
     result.text.emplace();
     for (const ToolResult& one : result.tool_results)
       result.text->append(result.text->empty() ? "" : "\n").append(one.text);
@@ -142,14 +188,16 @@ class ProgramRun {
 
   void run(const ReactStep& step, StepResult& result) {
     const CallPlan plan = planned(step.call);
-    const AgentResult agent = session_.react(filled(step.goal), {.tools = step.tools,
-                                                                 .max_steps = step.max_steps,
-                                                                 .format = step.format,
-                                                                 .options = plan.options,
-                                                                 .parallel = step.parallel,
-                                                                 .until = until(plan),
-                                                                 .limits = options_.limits,
-                                                                 .stop = options_.stop});
+    const AgentResult agent = in_time(plan, [&](std::stop_token stop) {
+      return session_.react(filled(step.goal), {.tools = step.tools,
+                                                .max_steps = step.max_steps,
+                                                .format = step.format,
+                                                .options = plan.options,
+                                                .parallel = step.parallel,
+                                                .until = until(plan),
+                                                .limits = options_.limits,
+                                                .stop = std::move(stop)});
+    });
     for (const AgentResult::Step& turn : agent.steps)
       result.tool_results.insert(result.tool_results.end(), turn.tools.begin(), turn.tools.end());
     result.usage = agent.total_usage();
@@ -257,6 +305,20 @@ class ProgramRun {
   static std::optional<Instant> until(const CallPlan& plan) {
     if (!plan.timeout) return {};
     return later(Instant::clock::now(), *plan.timeout);
+  }
+
+  // What `call` returns, which runs tools: they are stopped at the end of the step's time.
+  template <class Call>
+  std::invoke_result_t<const Call&, std::stop_token> in_time(const CallPlan& plan,
+                                                             const Call& call) const {
+    const StopAt stop(until(plan), options_.stop);
+    try {
+      return call(stop.token());
+    } catch (const Error& error) {
+      if (error.code() != Errc::cancelled || !stop.late()) throw;
+      throw Error(Errc::timeout,
+                  "the step did not end within " + std::to_string(plan.timeout->count()) + " ms");
+    }
   }
 
   CallOptions call_options(const CallPlan& plan) const {

@@ -67,6 +67,21 @@ TEST_F(ProgramRunTest, ATextOfAStepIsForThoseBehindIt) {
   EXPECT_EQ(backend_->requests()[1].messages.size(), 1U) << "no system, no turns before";
 }
 
+TEST_F(ProgramRunTest, AToolEndsWithTheTimeOfItsStep) {
+  const std::string tool =
+      "tools: [{name: t, command: [sleep, '600']}]\noptions: {timeout: 300ms}\n";
+  run(script("{call: t}") + tool + "steps:\n- {chat: a, tools: [t]}\n- call_tools\n");
+  ASSERT_EQ(steps_.size(), 2U);
+  ASSERT_TRUE(steps_[1].error);
+  EXPECT_EQ(steps_[1].error->code(), Errc::timeout);
+  EXPECT_STREQ(steps_[1].error->what(), "the step did not end within 300 ms");
+  steps_.clear();
+  run(script("{call: t}, {call: t}") + tool + "steps: [{react: a, tools: [t]}]\n");
+  ASSERT_EQ(steps_.size(), 1U);
+  ASSERT_TRUE(steps_[0].error);
+  EXPECT_EQ(steps_[0].error->code(), Errc::timeout);
+}
+
 TEST_F(ProgramRunTest, AnAnswerIsRepairedUntilItIsWhatItHasToBe) {
   const ProgramResult result =
       run(script("{say: storm}, {say: calm}") +

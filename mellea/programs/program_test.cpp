@@ -374,5 +374,45 @@ TEST(Program, KeepsNoMoreFaultsThanPeopleRead) {
             "poem.yaml: the program is larger than 1 MiB\n");
 }
 
+// --- Bounds --------------------------------------------------------------------------------------
+
+TEST(Program, ANumberBeyondItsBoundIsAFaultAndNotAnother) {
+  EXPECT_EQ(faults_of("steps: [{react: a, max_steps: 1001}]"),
+            "poem.yaml:1:31: max_steps: 1001; at most 1000\n");
+  EXPECT_EQ(faults_of("steps: [{chat: a, stream: {checks: [b], retries: 1001}}]"),
+            "poem.yaml:1:50: stream.retries: 1001; at most 1000\n");
+}
+
+TEST(Program, WhatACallWouldRefuseIsAFault) {
+  EXPECT_EQ(faults_of("steps: [{chat: a, stream: {retries: 2}}]"),
+            "poem.yaml:1:28: stream.retries: of what? Write checks too\n");
+  EXPECT_EQ(faults_of("steps: [{raw: a, options: {choices: 2}}]"),
+            "poem.yaml:1:9: options.choices: 2; this step gives one answer a text\n");
+  EXPECT_EQ(faults_of("options: {choices: 2}\nsteps: [{chat: a}, {embed: a}]"),
+            "poem.yaml:2:20: options.choices: 2; this step gives one answer a text\n");
+  EXPECT_EQ(faults_of("options: {choices: 2}\nsteps: [{raw: a, options: {choices: 1}}]"), "");
+}
+
+TEST(Program, AHundredFaultsAreTold) {
+  std::string text = "steps: [";
+  for (int i = 0; i < 300; ++i) text += "&a {chta: a},\n";
+  EXPECT_EQ(read(text + "]").faults.size(), kMostFaults);
+}
+
+TEST(Program, AllItsFilesHaveABound) {
+  const std::filesystem::path folder =
+      std::filesystem::path(::testing::TempDir()) / "mellea_program_files_test";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "cat.gif") << "GIF89a";
+  std::filesystem::resize_file(folder / "cat.gif", 20U << 20U);
+  const ReadProgram read = read_program(
+      {.text = "steps: [{chat: a, images: [cat.gif, cat.gif, cat.gif, cat.gif, cat.gif, cat.gif]}]",
+       .folder = folder});
+  std::filesystem::remove_all(folder);
+  ASSERT_EQ(read.faults.size(), 1U);
+  EXPECT_EQ(to_string(read.faults[0], "poem.yaml"),
+            "poem.yaml:1:73: images: cat.gif: with the files before it more than 100 MiB");
+}
+
 }  // namespace
 }  // namespace mellea

@@ -1,9 +1,9 @@
 #include "mellea/programs/reading.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
@@ -17,8 +17,8 @@
 namespace mellea {
 namespace {
 
-constexpr std::size_t kMostFaults = 100;
-constexpr std::size_t kShown = 60;  // code points of what a message repeats
+constexpr std::uintmax_t kLargestFiles = 100U << 20U;  // bytes of all files of a program
+constexpr std::size_t kShown = 60;                     // code points of what a message repeats
 
 std::string in_quotes(std::string_view text) { return '"' + one_line(text, kShown) + '"'; }
 
@@ -45,6 +45,12 @@ std::string kind_of(const YamlNode& node) {
 }
 
 }  // namespace
+
+bool is_name(std::string_view text) noexcept {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
+  });
+}
 
 std::string listed(Names names) {
   std::string all;
@@ -94,7 +100,7 @@ std::optional<double> Reading::number(const YamlNode& node, std::string_view pat
 }
 
 std::optional<std::int64_t> Reading::whole_number(const YamlNode& node, std::string_view path,
-                                                  std::int64_t least) {
+                                                  std::int64_t least, std::int64_t most) {
   std::int64_t number = 0;
   const char* const end = node.text.data() + node.text.size();
   const auto [behind, error] = std::from_chars(node.text.data(), end, number);
@@ -102,8 +108,10 @@ std::optional<std::int64_t> Reading::whole_number(const YamlNode& node, std::str
     refuse(node, path, "a whole number");
     return {};
   }
-  if (number >= least) return number;
-  fault(node.at, std::string(path) + ": " + node.text + "; at least " + std::to_string(least));
+  if (number >= least && number <= most) return number;
+  fault(node.at, std::string(path) + ": " + node.text +
+                     (number < least ? "; at least " + std::to_string(least)
+                                     : "; at most " + std::to_string(most)));
   return {};
 }
 
@@ -169,12 +177,20 @@ std::optional<std::string> Reading::file(const YamlNode& name, std::string_view 
     refuse_file("more than " + std::to_string(largest >> 20U) + " MiB");
     return {};
   }
+  if (size > kLargestFiles - files_) {
+    refuse_file("with the files before it more than " + std::to_string(kLargestFiles >> 20U) +
+                " MiB");
+    return {};
+  }
   std::ifstream stream(whole, std::ios::binary);
-  std::string content(std::istreambuf_iterator<char>(stream), {});
+  std::string content(size, '\0');
+  stream.read(content.data(), static_cast<std::streamsize>(size));
   if (stream.bad() || !stream.is_open()) {
     refuse_file("can't be read");
     return {};
   }
+  content.resize(static_cast<std::size_t>(stream.gcount()));
+  files_ += content.size();
   return content;
 }
 
@@ -200,6 +216,7 @@ Json Reading::schema(const YamlNode& node, std::string_view path) {
 
 void Reading::add_variable(std::string name) {
   forbidden_.erase(name);
+  known_.insert(name);
   variables_.push_back(std::move(name));
 }
 
@@ -252,7 +269,7 @@ void Reading::check_placeholders(const YamlNode& node) {
     if (faults_.size() >= kMostFaults) return;
     if (!wrong.empty()) {
       fault(place_of_braces(node, at), wrong);
-    } else if (std::find(variables_.begin(), variables_.end(), name) == variables_.end()) {
+    } else if (!known_.contains(name)) {
       refuse_name(place_of_braces(node, at), name);
     }
     named_.insert(name);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <initializer_list>
+#include <limits>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -33,7 +34,7 @@ class Reading {
   Reading(const Reading&) = delete;
   Reading& operator=(const Reading&) = delete;
 
-  // The first hundred are kept.
+  // The first kMostFaults are kept.
   void fault(Place at, std::string what);
   std::vector<Fault>& faults() noexcept { return faults_; }
 
@@ -43,7 +44,7 @@ class Reading {
   std::optional<bool> boolean(const YamlNode& node, std::string_view path);
   std::optional<double> number(const YamlNode& node, std::string_view path);
   std::optional<std::int64_t> whole_number(const YamlNode& node, std::string_view path,
-                                           std::int64_t least);
+                                           std::int64_t least, std::int64_t most = kLargestNumber);
   std::optional<std::chrono::milliseconds> duration(const YamlNode& node, std::string_view path);
   // A list of texts that is not empty, or one text.
   std::vector<std::string> texts(const YamlNode& node, std::string_view path);
@@ -55,7 +56,7 @@ class Reading {
 
   // A schema: as it stands here, or {file: NAME}.
   Json schema(const YamlNode& node, std::string_view path);
-  // The content of a file beside the program's.
+  // The content of a file beside the program's. All of them have 100 MiB at most.
   std::optional<std::string> file(const YamlNode& name, std::string_view path, std::size_t largest);
   const std::filesystem::path& folder() const noexcept { return folder_; }
 
@@ -71,6 +72,8 @@ class Reading {
   const std::set<std::string, std::less<>>& named() const noexcept { return named_; }
 
  private:
+  static constexpr std::int64_t kLargestNumber = std::numeric_limits<std::int64_t>::max();
+
   void refuse(const YamlNode& node, std::string_view path, std::string_view wanted);
   void refuse_name(Place at, const std::string& name);
   Place place_of_braces(const YamlNode& node, std::size_t at) const;
@@ -79,10 +82,15 @@ class Reading {
   const YamlTree& tree_;
   const std::filesystem::path folder_;
   std::vector<Fault> faults_;
-  std::vector<std::string> variables_;  // in the order in which they became known
+  std::uintmax_t files_ = 0;                  // bytes that were read of them
+  std::vector<std::string> variables_;        // in the order in which they became known
+  std::set<std::string, std::less<>> known_;  // the same
   std::map<std::string, std::string, std::less<>> forbidden_;  // and why
   std::set<std::string, std::less<>> named_;
 };
+
+// Of letters, digits, _ and -.
+bool is_name(std::string_view text) noexcept;
 
 // "regex, schema and judge"
 std::string listed(Names names);

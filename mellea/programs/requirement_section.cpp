@@ -193,10 +193,11 @@ std::optional<ProgramRequirement> named_or_judged(Reading& reading, const YamlNo
     if (const auto named = definitions.requirements.find(node.text);
         named != definitions.requirements.end())
       return named->second;
+    const bool is_name = node.text.find(' ') == node.text.npos;
     std::vector<std::string_view> known;
-    for (const auto& [name, requirement] : definitions.requirements) known.push_back(name);
-    const std::string meant = did_you_mean(node.text, known);
-    if (!meant.empty() && node.text.find(' ') == node.text.npos) {
+    if (is_name)
+      for (const auto& [name, requirement] : definitions.requirements) known.push_back(name);
+    if (const std::string meant = did_you_mean(node.text, known); !meant.empty()) {
       reading.fault(node.at, "requirement \"" + one_line(node.text, 60) +
                                  "\" is not under requirements" + meant);
       return {};
@@ -254,8 +255,8 @@ const StrategyKind* strategy_kind(Reading& reading, const YamlNode& node) {
 void read_requirements(Reading& reading, const YamlNode& node, Definitions& definitions) {
   if (!reading.is_map(node, "requirements")) return;
   for (const YamlNode& child : node.children)
-    if (auto requirement =
-            read_requirement(reading, child, definitions, "requirements." + child.key))
+    if (auto requirement = read_requirement(reading, child, definitions,
+                                            "requirements." + one_line(child.key, 60)))
       definitions.requirements.emplace(child.key, std::move(*requirement));
 }
 
@@ -291,13 +292,9 @@ Option<Strategy> read_strategy(Reading& reading, const YamlNode& node) {
     if (given) reading.fault(given->key_at, "strategy.budget: the strategy none has none");
     return off;
   }
-  const auto budget = given ? reading.whole_number(*given, "strategy.budget", 1) : kBudget;
+  const auto budget =
+      given ? reading.whole_number(*given, "strategy.budget", 1, kMostBudget) : kBudget;
   if (!budget) return {};
-  if (*budget > kMostBudget) {
-    reading.fault(given->at, "strategy.budget: " + std::to_string(*budget) + "; at most " +
-                                 std::to_string(kMostBudget));
-    return {};
-  }
   return kind->make(static_cast<int>(*budget));
 }
 

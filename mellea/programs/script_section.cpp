@@ -138,8 +138,8 @@ class LineReader {
                          .retryable = code == Errc::timeout || code == Errc::rate_limit ||
                                       code == Errc::server_error};
     if (const YamlNode* after = node_.find("retry_after"))  // in seconds, as the header has it
-      if (const auto seconds = reading_.whole_number(*after, "retry_after", 0))
-        details.retry_after = std::chrono::seconds(std::min<std::int64_t>(*seconds, 86'400));
+      if (const auto seconds = reading_.whole_number(*after, "retry_after", 0, 86'400))
+        details.retry_after = std::chrono::seconds(*seconds);
     if (delay_.count() > 0) line_.delay(delay_);
     return line_.fail(Error(code,
                             "scripted: " + std::to_string(*status) + ' ' +

@@ -49,11 +49,7 @@ std::vector<std::string_view> keys_of(const Map& map) {
   return keys;
 }
 
-bool is_word(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
-  });
-}
+bool is_word(std::string_view text) { return is_name(text) && text.size() <= 64; }
 
 Headers read_headers(Reading& reading, const YamlNode& node) {
   Headers headers;
@@ -400,8 +396,10 @@ std::optional<ProgramStream> read_stream(Reading& reading, const YamlNode& node,
   if (const YamlNode* checks = node.find("checks"))
     stream.checks = read_requirement_list(reading, *checks, definitions, "stream.checks");
   if (const YamlNode* retries = node.find("retries")) {
-    const auto number = reading.whole_number(*retries, "stream.retries", 0);
-    stream.retries = static_cast<int>(std::min(number.value_or(0), kMostRetries));
+    const auto number = reading.whole_number(*retries, "stream.retries", 0, kMostRetries);
+    stream.retries = static_cast<int>(number.value_or(0));
+    if (stream.retries > 0 && !node.find("checks"))
+      reading.fault(retries->key_at, "stream.retries: of what? Write checks too");
   }
   return stream;
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <map>
 #include <utility>
 #include <variant>
@@ -33,12 +32,6 @@ std::string in_step(std::string_view kind) {
   return (vowel ? "in an " : "in a ") + std::string(kind) + " step";
 }
 
-bool is_id(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
-  });
-}
-
 // The kinds that a step has, by its keys.
 std::vector<std::string_view> kinds_of(const YamlNode& step) {
   std::vector<std::string_view> kinds;
@@ -54,16 +47,10 @@ bool answers(const ProgramStep& step) {
          std::holds_alternative<ReactStep>(step.what);
 }
 
-const AnswerPlan* answer_of(const ProgramStep& step) {
-  if (const auto* instruct = std::get_if<InstructStep>(&step.what)) return &instruct->how;
-  if (const auto* chat = std::get_if<ChatStep>(&step.what)) return &chat->how;
-  return nullptr;
-}
-
 class StepsReader {
  public:
-  StepsReader(Reading& reading, const Definitions& definitions)
-      : reading_(reading), definitions_(definitions) {}
+  StepsReader(Reading& reading, const Definitions& definitions, const CallPlan& whole)
+      : reading_(reading), definitions_(definitions), whole_(whole) {}
 
   std::vector<ProgramStep> read(const YamlNode& node) && {
     if (!reading_.is_list(node, "steps")) return {};
@@ -119,9 +106,9 @@ class StepsReader {
     if (kind.key == "call_tools") return call_tools(node, kind);
     if (kind.key == "validate") return validate(node, kind);
     if (kind.key == "raw")
-      return RawStep{.prompts = reading_.all_said(kind, "raw"), .call = call_plan(node)};
+      return RawStep{.prompts = reading_.all_said(kind, "raw"), .call = batch_plan(node)};
     if (kind.key == "embed")
-      return EmbedStep{.texts = reading_.all_said(kind, "embed"), .call = call_plan(node)};
+      return EmbedStep{.texts = reading_.all_said(kind, "embed"), .call = batch_plan(node)};
     return react(node, kind);
   }
 
@@ -138,6 +125,16 @@ class StepsReader {
   CallPlan call_plan(const YamlNode& node) {
     const YamlNode* options = node.find("options");
     return options ? read_options(reading_, *options) : CallPlan{};
+  }
+
+  // Of a step that gives one answer a text.
+  CallPlan batch_plan(const YamlNode& node) {
+    CallPlan plan = call_plan(node);
+    const auto& choices = plan.options.choices.or_else(whole_.options.choices);
+    if (choices && *choices > 1)
+      reading_.fault(node.at, "options.choices: " + std::to_string(*choices) +
+                                  "; this step gives one answer a text");
+    return plan;
   }
 
   AnswerPlan answer_plan(const YamlNode& node) {
@@ -242,15 +239,15 @@ class StepsReader {
     if (const YamlNode* format = node.find("format"))
       step.format = read_format(reading_, *format, definitions_);
     if (const YamlNode* steps = node.find("max_steps"))
-      if (const auto number = reading_.whole_number(*steps, "max_steps", 1))
-        step.max_steps = static_cast<int>(std::min(*number, kMostSteps));
+      if (const auto number = reading_.whole_number(*steps, "max_steps", 1, kMostSteps))
+        step.max_steps = static_cast<int>(*number);
     return step;
   }
 
   void read_id(const YamlNode& node, ProgramStep& step) {
     const auto id = reading_.text(node, "id");
     if (!id) return;
-    if (!is_id(*id))
+    if (!is_name(*id))
       return reading_.fault(
           node.at, "id: \"" + one_line(*id, 60) + "\": an id has letters, digits, _ and -");
     const auto [first, is_new] = ids_.emplace(*id, node.at.line);
@@ -268,6 +265,7 @@ class StepsReader {
 
   Reading& reading_;
   const Definitions& definitions_;
+  const CallPlan& whole_;  // of the program
   std::vector<ProgramStep> steps_;
   std::map<std::string, int> ids_;  // and their lines
 };
@@ -288,16 +286,22 @@ Names step_keys(std::string_view kind) noexcept {
 }
 
 std::vector<ProgramStep> read_steps(Reading& reading, const YamlNode& node,
-                                    const Definitions& definitions) {
-  std::vector<ProgramStep> steps = StepsReader(reading, definitions).read(node);
+                                    const Definitions& definitions, const CallPlan& whole) {
+  std::vector<ProgramStep> steps = StepsReader(reading, definitions, whole).read(node);
   for (std::size_t place = 0; place < steps.size(); ++place) {
     const auto* calls = std::get_if<CallToolsStep>(&steps[place].what);
     if (!calls) continue;
-    const AnswerPlan* asked = place > 0 ? answer_of(steps[calls->of]) : nullptr;
+    const AnswerPlan* asked = place > 0 ? answer_plan(steps[calls->of]) : nullptr;
     if (!asked || asked->tools.empty())
       reading.fault(steps[place].at, "call_tools: the step before is none that may ask for tools");
   }
   return steps;
+}
+
+const AnswerPlan* answer_plan(const ProgramStep& step) noexcept {
+  if (const auto* instruct = std::get_if<InstructStep>(&step.what)) return &instruct->how;
+  if (const auto* chat = std::get_if<ChatStep>(&step.what)) return &chat->how;
+  return nullptr;
 }
 
 std::string_view kind_of(const ProgramStep& step) noexcept { return kKinds[step.what.index()]; }

@@ -16,8 +16,8 @@ Names step_kinds() noexcept;
 Names step_keys(std::string_view kind) noexcept;
 
 // Reads them in their order; from each on its text is known by its id. What is wrong is a fault of
-// `reading`, and the steps are then fewer.
+// `reading`, and the steps are then fewer. `whole`: how the calls of the whole program are made.
 std::vector<ProgramStep> read_steps(Reading& reading, const YamlNode& node,
-                                    const Definitions& definitions);
+                                    const Definitions& definitions, const CallPlan& whole);
 
 }  // namespace mellea

@@ -22,7 +22,7 @@ using nlohmann::json;
 
 constexpr std::size_t kDeepest = 64;
 
-// The file, and where its lines begin.
+// The file, and where its lines begin. Used by one thread.
 class Source {
  public:
   explicit Source(std::string_view text) : text_(text) {
@@ -40,8 +40,13 @@ class Source {
   Place place(const YAML::Mark& mark) const noexcept { return place(offset(mark)); }
   Place place(std::size_t offset) const noexcept {
     const auto after = std::upper_bound(lines_.begin(), lines_.end(), offset);
-    const std::string_view before = text_.substr(*(after - 1), offset - *(after - 1));
-    return {.line = static_cast<int>(after - lines_.begin()), .column = 1 + code_points(before)};
+    const int line = static_cast<int>(after - lines_.begin());
+    const bool is_behind = last_.line == line && last_offset_ <= offset;
+    if (!is_behind) last_ = {.line = line, .column = 1};
+    const std::size_t counted = is_behind ? last_offset_ : *(after - 1);
+    last_.column += code_points(text_.substr(counted, offset - counted));
+    last_offset_ = offset;
+    return last_;
   }
 
  private:
@@ -53,6 +58,10 @@ class Source {
 
   const std::string_view text_;
   std::vector<std::size_t> lines_{0};  // in bytes
+  // The place that was asked for last: the next is mostly behind it, in a line that may be the
+  // whole file.
+  mutable Place last_{};
+  mutable std::size_t last_offset_ = 0;
 };
 
 std::string to_string(Place at) {
@@ -97,7 +106,7 @@ class TreeBuilder final : public YAML::EventHandler {
     take(mark, "", anchor, {.kind = YamlNode::Kind::null});
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
-    faults_.push_back({source_.place(mark), alias_fault(mark)});
+    if (has_room()) fault(source_.place(mark), alias_fault(mark));
     take(mark, "", 0, {.kind = YamlNode::Kind::null});
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -145,6 +154,11 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
  private:
+  bool has_room() const { return faults_.size() < kMostFaults; }
+  void fault(Place at, std::string what) {
+    if (has_room()) faults_.push_back({at, std::move(what)});
+  }
+
   // A list or a map that has not ended.
   struct Level {
     YamlNode node{};
@@ -176,11 +190,11 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void refuse_extras(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
     if (anchor != 0)
-      faults_.push_back({source_.place(mark),
-                         "there are no anchors here (a text that begins with & needs quotes)"});
+      fault(source_.place(mark),
+            "there are no anchors here (a text that begins with & needs quotes)");
     if (!tag.empty() && tag != "?" && tag != "!")
-      faults_.push_back({source_.place(mark), "there are no tags here: \"" + one_line(tag, 60) +
-                                                  "\" (a text that begins with ! needs quotes)"});
+      fault(source_.place(mark), "there are no tags here: \"" + one_line(tag, 60) +
+                                     "\" (a text that begins with ! needs quotes)");
   }
 
   void add(YamlNode node) {
@@ -200,18 +214,17 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void add_member(Level& level, YamlNode key, YamlNode value) {
     if (key.kind != YamlNode::Kind::scalar) {
-      faults_.push_back({key.at, "a key is a text"});
+      fault(key.at, "a key is a text");
       return;
     }
     if (key.text == "<<" && !key.quoted) {
-      faults_.push_back({key.at, "\"<<\": there are no merge keys here: write out what is meant"});
+      fault(key.at, "\"<<\": there are no merge keys here: write out what is meant");
       return;
     }
     const auto [first, is_new] = level.lines.emplace(key.text, key.at.line);
     if (!is_new) {
-      faults_.push_back({key.at, "key \"" + one_line(key.text, 60) +
-                                     "\" is here twice (first at line " +
-                                     std::to_string(first->second) + ")"});
+      fault(key.at, "key \"" + one_line(key.text, 60) + "\" is here twice (first at line " +
+                        std::to_string(first->second) + ")");
       return;
     }
     if (value.kind == YamlNode::Kind::null) value.at = key.at;  // it may stand nowhere

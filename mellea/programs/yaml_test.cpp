@@ -120,6 +120,32 @@ TEST(Yaml, WhatIsNestedTooDeepIsNotRead) {
   EXPECT_NE(faults_of(std::string(1'000'000, '[')), "");
 }
 
+TEST(Yaml, PlacesInALongLineCountCodePoints) {
+  const YamlTree tree = tree_of("{\"é\": [\"ü\", 1], \"b\": {\"c\": 2}}");
+  const YamlNode& list = tree.root.children.at(0);
+  EXPECT_EQ(list.key_at.column, 2);
+  EXPECT_EQ(list.at.column, 7);
+  EXPECT_EQ(list.children.at(0).at.column, 8);
+  EXPECT_EQ(list.children.at(1).at.column, 13);
+  const YamlNode& map = tree.root.children.at(1);
+  EXPECT_EQ(map.key_at.column, 17);
+  EXPECT_EQ(map.children.at(0).at.column, 28);
+}
+
+TEST(Yaml, ALineThatIsAWholeFileIsReadInTimeThatGrowsWithIt) {
+  std::string text = "[0";
+  for (int i = 0; i < 250'000; ++i) text += ",1";
+  EXPECT_EQ(tree_of(text + "]").root.children.back().at.column, 500'002);
+}
+
+TEST(Yaml, OnlyTheFirstFaultsAreTold) {
+  std::string text = "[";
+  for (int i = 0; i < 1'000; ++i) text += "&a x,\n";
+  std::vector<Fault> faults;
+  EXPECT_TRUE(parse_yaml(text + "]", faults));
+  EXPECT_EQ(faults.size(), kMostFaults);
+}
+
 TEST(Yaml, NothingIsNull) {
   for (const char* text : {"", "# a comment\n", "---\n", "\xEF\xBB\xBF"})
     EXPECT_EQ(tree_of(text).root.kind, YamlNode::Kind::null) << text;
