@@ -18,40 +18,38 @@ namespace {
 using simdjson::ondemand::parser;
 
 // As a request is written by hand: no text here needs an escape.
-std::string body_of(std::string_view model, std::string_view text, bool stream) {
+std::string body_of(std::string_view model, std::string_view text, std::string_view members) {
   std::string body = R"({"model":")";
   body.append(model).append(R"(","messages":[{"role":"user","content":")").append(text);
-  body.append(R"("}])");
-  if (stream) body.append(R"(,"stream":true,"stream_options":{"include_usage":true})");
-  return body.append("}");
+  return body.append(R"("}])").append(members).append("}");
 }
 
 struct Headers {
   curl_slist* list = nullptr;
-  Headers() {
-    for (const char* line : {"Expect:", "content-type: application/json"})
-      list = curl_slist_append(list, line);
+  explicit Headers(const char* authorization) {
+    for (const char* line : {"Expect:", "content-type: application/json", authorization})
+      if (line != nullptr) list = curl_slist_append(list, line);
   }
   ~Headers() { curl_slist_free_all(list); }
 };
 
-void set_up(CURL* easy, const std::string& url, const Headers& headers) {
-  curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
+void set_up(CURL* easy, const Headers& headers) {
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.list);
 }
 
-void set_body(CURL* easy, const std::string& body) {
+void set_request(CURL* easy, const std::string& url, const std::string& body) {
+  curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
   curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.data());
 }
 
-std::string text_of_answer(parser& parser, std::string& bytes) {
+std::string text_of_answer(const Wire& wire, parser& parser, std::string& bytes) {
   bytes.reserve(bytes.size() + simdjson::SIMDJSON_PADDING);
   auto document = parser.iterate(bytes.data(), bytes.size(), bytes.capacity());
-  auto choice = document["choices"].at(0);
-  return std::string(std::string_view(choice["message"]["content"]));
+  auto message = wire.has_choices ? document["choices"].at(0)["message"] : document["message"];
+  return std::string(std::string_view(message["content"]));
 }
 
 }  // namespace
@@ -69,8 +67,12 @@ struct ByHand::Call {
     std::vector<Piece> pieces{};
   };
 
-  explicit Call(std::string to) : url(std::move(to)), easy(curl_easy_init()) {
-    set_up(easy, url, headers);
+  Call(const Wire& wire, const ProviderProcess& provider)
+      : headers(wire.authorization),
+        url(provider.url(wire.path)),
+        stream_url(provider.url(wire.stream_path)),
+        easy(curl_easy_init()) {
+    set_up(easy, headers);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Call::on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
   }
@@ -121,8 +123,9 @@ struct ByHand::Call {
     return !into.bytes.empty();
   }
 
-  const Headers headers{};
+  const Headers headers;
   const std::string url;
+  const std::string stream_url;
   CURL* const easy;
   std::string body{};
   Arrived staged{};  // the loop thread's
@@ -232,25 +235,25 @@ struct ByHand::Loop {
   std::thread thread;
 };
 
-ByHand::ByHand(std::string url)
-    : loop_(std::make_unique<Loop>()), call_(std::make_unique<Call>(std::move(url))) {}
+ByHand::ByHand(const Wire& wire, const ProviderProcess& provider)
+    : wire_(wire), loop_(std::make_unique<Loop>()), call_(std::make_unique<Call>(wire, provider)) {}
 ByHand::~ByHand() = default;
 
 std::string ByHand::chat(std::string_view model, std::string_view text) {
   Call& call = *call_;
-  call.body = body_of(model, text, false);
-  set_body(call.easy, call.body);
+  call.body = body_of(model, text, wire_.plain_members);
+  set_request(call.easy, call.url, call.body);
   loop_->start(call);
   std::string answer;
   while (call.take(call.reading)) answer += call.reading.bytes;
-  return text_of_answer(call.parser, answer);
+  return text_of_answer(wire_, call.parser, answer);
 }
 
 void ByHand::stream(std::string_view model, std::string_view text, const Event& event) {
-  constexpr std::string_view kData = "data: ";
+  const auto [begins, ends] = std::pair(wire_.event_begins, wire_.event_ends);
   Call& call = *call_;
-  call.body = body_of(model, text, true);
-  set_body(call.easy, call.body);
+  call.body = body_of(model, text, wire_.stream_members);
+  set_request(call.easy, call.stream_url, call.body);
   loop_->start(call);
   std::string unfinished;  // an event that came in two halves
   while (call.take(call.reading)) {
@@ -260,15 +263,17 @@ void ByHand::stream(std::string_view model, std::string_view text, const Event& 
     bytes.reserve(bytes.size() + simdjson::SIMDJSON_PADDING);
     auto piece = call.reading.pieces.cbegin();
     std::size_t at = 0;
-    for (std::size_t end = 0; (end = bytes.find("\n\n", at)) != bytes.npos; at = end + 2) {
-      while (piece->end + shift < end + 2) ++piece;
+    for (std::size_t end = 0; (end = bytes.find(ends, at)) != bytes.npos; at = end + ends.size()) {
+      while (piece->end + shift < end + ends.size()) ++piece;
       const std::string_view line = std::string_view(bytes).substr(at, end - at);
-      if (!line.starts_with(kData) || line == "data: [DONE]") continue;
-      auto document = call.parser.iterate(line.data() + kData.size(), line.size() - kData.size(),
-                                          bytes.capacity() - at - kData.size());
-      auto choice = document["choices"].at(0);
+      const std::size_t json = line.find(begins);
+      if (json == line.npos || line.ends_with("[DONE]")) continue;
+      const std::string_view data = line.substr(json + begins.size());
+      const auto offset = static_cast<std::size_t>(data.data() - bytes.data());
+      auto document = call.parser.iterate(data.data(), data.size(), bytes.capacity() - offset);
+      auto message = wire_.has_choices ? document["choices"].at(0)["delta"] : document["message"];
       std::string_view content;
-      if (choice["delta"]["content"].get(content) == simdjson::SUCCESS) event(content, piece->at);
+      if (message["content"].get(content) == simdjson::SUCCESS) event(content, piece->at);
     }
     unfinished.assign(bytes, at, bytes.npos);
   }
@@ -277,8 +282,9 @@ void ByHand::stream(std::string_view model, std::string_view text, const Event& 
 // ---- Without ------------------------------------------------------------------------------------
 
 struct EasyPerform::State {
-  explicit State(std::string to) : url(std::move(to)) {
-    set_up(easy, url, headers);
+  State(const Wire& wire, const ProviderProcess& provider)
+      : headers(wire.authorization), url(provider.url(wire.path)) {
+    set_up(easy, headers);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &State::on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
   }
@@ -288,22 +294,23 @@ struct EasyPerform::State {
     return size;
   }
 
-  const Headers headers{};
+  const Headers headers;
   const std::string url;
   CURL* const easy = curl_easy_init();
   simdjson::ondemand::parser parser{};
   std::string answer{};
 };
 
-EasyPerform::EasyPerform(std::string url) : state_(std::make_unique<State>(std::move(url))) {}
+EasyPerform::EasyPerform(const Wire& wire, const ProviderProcess& provider)
+    : wire_(wire), state_(std::make_unique<State>(wire, provider)) {}
 EasyPerform::~EasyPerform() = default;
 
 std::string EasyPerform::chat(std::string_view model, std::string_view text) {
-  const std::string body = body_of(model, text, false);
-  set_body(state_->easy, body);
+  const std::string body = body_of(model, text, wire_.plain_members);
+  set_request(state_->easy, state_->url, body);
   state_->answer.clear();
   if (curl_easy_perform(state_->easy) != CURLE_OK) throw std::runtime_error("no answer");
-  return text_of_answer(state_->parser, state_->answer);
+  return text_of_answer(wire_, state_->parser, state_->answer);
 }
 
 }  // namespace mellea::bench

@@ -13,14 +13,15 @@
 #include <vector>
 
 #include "measure.h"
+#include "wire.h"
 
 namespace mellea::bench {
 
-// `url` of a chat completion endpoint. Used by one thread, one call at a time: that is all that is
-// measured against it.
+// Calls the provider. Used by one thread, one call at a time: that is all that is measured against
+// it.
 class ByHand {
  public:
-  explicit ByHand(std::string url);
+  ByHand(const Wire& wire, const ProviderProcess& provider);
   ~ByHand();
   ByHand(const ByHand&) = delete;
   ByHand& operator=(const ByHand&) = delete;
@@ -35,6 +36,7 @@ class ByHand {
  private:
   struct Loop;
   struct Call;
+  const Wire& wire_;
   const std::unique_ptr<Loop> loop_;
   const std::unique_ptr<Call> call_;
 };
@@ -42,7 +44,7 @@ class ByHand {
 // The same with curl_easy_perform: no second thread, and nothing else can be done meanwhile.
 class EasyPerform {
  public:
-  explicit EasyPerform(std::string url);
+  EasyPerform(const Wire& wire, const ProviderProcess& provider);
   ~EasyPerform();
   EasyPerform(const EasyPerform&) = delete;
   EasyPerform& operator=(const EasyPerform&) = delete;
@@ -50,6 +52,7 @@ class EasyPerform {
 
  private:
   struct State;
+  const Wire& wire_;
   const std::unique_ptr<State> state_;
 };
 

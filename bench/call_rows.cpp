@@ -20,13 +20,11 @@ std::array<double, 2> each(int count, Call&& call) {
   return {microseconds(watch.wall()) / count, microseconds(watch.cpu()) / count};
 }
 
-void one_connection() {
+void one_connection(const Wire& wire) {
   ProviderProcess provider;
   Runtime runtime;
-  Session plain =
-      runtime.start_session({.backend = "openai", .model = "plain", .base_url = provider.url()});
-  Session streamed = runtime.start_session(
-      {.backend = "openai", .model = "stream-20-1-0", .base_url = provider.url()});
+  Session plain = runtime.start_session(client_of(wire, provider, "plain"));
+  Session streamed = runtime.start_session(client_of(wire, provider, "stream-20-1-0"));
   for (int i = 0; i < 500; ++i) {
     keep(plain.chat(kPrompt));
     keep(streamed.chat(kPrompt, {.stream = true}));
@@ -43,10 +41,9 @@ void one_connection() {
 void call_rows(const Settings& settings) {
   ProviderProcess provider;
   Runtime runtime;
-  Session session =
-      runtime.start_session({.backend = "openai", .model = "plain", .base_url = provider.url()});
-  ByHand by_hand(provider.url("/v1/chat/completions"));
-  EasyPerform easy(provider.url("/v1/chat/completions"));
+  Session session = runtime.start_session(client_of(*settings.wire, provider, "plain"));
+  ByHand by_hand(*settings.wire, provider);
+  EasyPerform easy(*settings.wire, provider);
   const int count = settings.some(2000);
   const auto [ours, floor, simplest] = in_turn(
       settings.rounds(),  //
@@ -57,7 +54,7 @@ void call_rows(const Settings& settings) {
   print({"a plain call, CPU", "us", ours[1], floor[1], Bar::ratio_at_most(1.1)});
   print({"  beside curl_easy_perform on one thread, wall clock", "us", ours[0], simplest[0]});
   print({"  beside curl_easy_perform on one thread, CPU", "us", ours[1], simplest[1]});
-  one_connection();
+  one_connection(*settings.wire);
 }
 
 }  // namespace mellea::bench

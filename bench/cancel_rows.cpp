@@ -104,13 +104,15 @@ void cancel_rows(const Settings& settings) {
   ProviderProcess provider;
   DeafServer deaf;
   Runtime runtime;
-  const auto session = [&runtime](std::string model, std::string url) {
-    return runtime.start_session(
-        {.backend = "openai", .model = std::move(model), .base_url = std::move(url)});
+  const BackendOptions client = client_of(*settings.wire, provider, "hold");
+  const auto session = [&](std::string url) {
+    BackendOptions other = client;
+    other.base_url = std::move(url);
+    return runtime.start_session(std::move(other));
   };
-  Session held = session("hold", provider.url());
-  Session resolving = session("none", std::string("http://") + kSlowHost + "/v1");
-  Session connecting = session("none", deaf.url());
+  Session held = runtime.start_session(client);
+  Session resolving = session(std::string("http://") + kSlowHost);
+  Session connecting = session(deaf.url());
   const auto [stream, dns, connect, leaving] = in_turn(
       4 * settings.rounds(),  //
       [&] { return std::array{cancelled(held)}; }, [&] { return std::array{cancelled(resolving)}; },

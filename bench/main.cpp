@@ -1,6 +1,6 @@
 // Prints mellea's numbers beside their floors: docs/performance.md.
 //
-//   mellea_bench [--quick] [--long] [GROUP...]
+//   mellea_bench [--quick] [--long] [--backend NAME] [GROUP...]
 #include <spawn.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -26,10 +26,13 @@ namespace mellea::bench {
 namespace {
 
 void usage() {
-  std::fputs("usage: mellea_bench [--quick] [--long] [GROUP...]\n\n", stderr);
+  std::fputs("usage: mellea_bench [--quick] [--long] [--backend NAME] [GROUP...]\n\n", stderr);
   for (const Group& group : kGroups)
     std::fprintf(stderr, "  %-10s %s%s\n", group.name.data(), group.what.data(),
                  group.on_request ? " (by name, or with --long)" : "");
+  std::fprintf(stderr,
+               "\nWith --backend the groups that depend on the protocol, with that of NAME: %s\n",
+               wire_names().c_str());
 }
 
 const Group* group_of(std::string_view name) {
@@ -78,7 +81,10 @@ bool run(const Group& group, const Settings& settings) {
   std::string name(group.name);
   std::string program = "mellea_bench";
   std::string here = settings.quick ? "--here-quick" : "--here";
-  const std::array<char*, 4> arguments = {program.data(), here.data(), name.data(), nullptr};
+  std::string option = "--backend";
+  std::string backend(settings.wire->backend);
+  const std::array<char*, 6> arguments = {program.data(), here.data(), option.data(),
+                                          backend.data(), name.data(), nullptr};
   pid_t process = 0;
   int status = 0;
   if (::posix_spawn(&process, "/proc/self/exe", nullptr, nullptr, arguments.data(), environ) != 0)
@@ -96,6 +102,7 @@ int main(int argc, char** argv) {
   using namespace mellea::bench;
   Settings settings;
   bool all = false;
+  bool one_backend = false;
   bool here = false;
   std::vector<const Group*> groups;
   for (int i = 1; i < argc; ++i) {
@@ -105,6 +112,8 @@ int main(int argc, char** argv) {
       settings.quick = true;
     else if (argument == "--long")
       all = true;
+    else if (argument == "--backend" && i + 1 < argc && (settings.wire = wire_of(argv[++i])))
+      one_backend = true;
     else if (const Group* const group = group_of(argument))
       groups.push_back(group);
     else if (argument != "--here")
@@ -113,7 +122,7 @@ int main(int argc, char** argv) {
   if (here) return groups.size() == 1 ? run_here(*groups[0], settings) : 2;
   if (groups.empty())
     for (const Group& group : kGroups)
-      if (all || !group.on_request) groups.push_back(&group);
+      if (one_backend ? group.of_wire : all || !group.on_request) groups.push_back(&group);
   print_machine();
   print_head();
   bool good = true;

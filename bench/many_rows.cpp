@@ -124,11 +124,10 @@ std::pair<double, int> memory_of(Session& session, int count) {
 
 }  // namespace
 
-void thread_rows(const Settings&) {
+void thread_rows(const Settings& settings) {
   ProviderProcess provider;
   Runtime runtime;
-  Session session = runtime.start_session(
-      {.backend = "openai", .model = endless(20), .base_url = provider.url()});
+  Session session = runtime.start_session(client_of(*settings.wire, provider, endless(20)));
   OurStreams streams(session, 256);
   streams.read_until_all_speak();
   print({"threads of 256 streams, the reading one among them",
@@ -143,8 +142,7 @@ void many_rows(const Settings& settings) {
   ProviderProcess provider;
   Runtime runtime;
   const auto session = [&](int rate) {
-    return runtime.start_session(
-        {.backend = "openai", .model = endless(rate), .base_url = provider.url()});
+    return runtime.start_session(client_of(*settings.wire, provider, endless(rate)));
   };
   Session slow = session(4);
   const auto [memory, failures] = memory_of(slow, count);  // first: the heap is still small
@@ -160,7 +158,7 @@ void many_rows(const Settings& settings) {
           return std::array{cpu_each_event(streams)};
         },
         [&] {
-          RawStreams streams(provider.port(), endless(rate), count);
+          RawStreams streams(*settings.wire, provider, endless(rate), count);
           return std::array{cpu_each_event(streams)};
         });
   };
@@ -177,10 +175,8 @@ void many_rows(const Settings& settings) {
 void many_tls_rows(const Settings& settings) {
   ProviderProcess provider;
   Runtime runtime;
-  Session session = runtime.start_session({.backend = "openai",
-                                           .model = endless(4),
-                                           .base_url = provider.tls_url(),
-                                           .ca_file = provider.ca_file()});
+  Session session =
+      runtime.start_session(client_of(*settings.wire, provider, endless(4), /*tls=*/true));
   const auto [memory, failures] = memory_of(session, settings.some(5000));
   print({"5,000 streams with TLS, KiB resident each", "", Series(memory), {}, Bar::at_most(96)});
   print({"  failed", "", Series(failures), {}, Bar::at_most(0)});

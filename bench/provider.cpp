@@ -1,6 +1,7 @@
-// A model provider for measuring: OpenAI's chat completions over HTTP/1.1, on one thread, as fast
-// as epoll goes; with TLS on a second port. Plus /v1/traces, which counts the spans it is sent, and
-// /counters, which tells how much of what has come.
+// A model provider for measuring: chats over HTTP/1.1 in the protocols of OpenAI, Ollama and
+// watsonx, by the path that is asked, on one thread, as fast as epoll goes; with TLS on a second
+// port. Plus /v1/traces, which counts the spans it is sent, /identity/token, and /counters, which
+// tells how much of what has come.
 //
 //   mellea_bench_provider CORE
 //
@@ -68,7 +69,39 @@ std::string http_chunk(std::string_view data) {
   return std::string(size, static_cast<std::size_t>(length)).append(data).append("\r\n");
 }
 
-std::string event(std::string_view delta, std::string_view finish_reason = "null") {
+std::string whole(std::string_view type, std::string_view body) {
+  return "HTTP/1.1 200 OK\r\ncontent-type: " + std::string(type) +
+         "\r\ncontent-length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+}
+
+std::string stream_head(std::string_view type) {
+  return "HTTP/1.1 200 OK\r\ncontent-type: " + std::string(type) +
+         "\r\ntransfer-encoding: chunked\r\n\r\n";
+}
+
+constexpr std::string_view kText =
+    "The sea keeps no diary, only tides; what it wrote at dawn it wipes away by noon.";
+
+constexpr std::string_view kPiece = " tides and salt";
+
+std::string quoted(std::string_view text) { return '"' + std::string(text) + '"'; }
+
+// What one protocol says. All of it is ready but for the times that paced events carry.
+struct Protocol {
+  std::string plain{};  // a whole answer
+  std::string begin{};  // of a stream
+  std::string (*event)(std::string_view text) = nullptr;
+  std::string same_event{};  // of what is not paced
+  std::string end{};         // of a stream
+
+  std::string stamped_event() const {
+    return event(std::to_string(Clock::now().time_since_epoch().count()));
+  }
+};
+
+// ---- OpenAI
+
+std::string openai_event(std::string_view delta, std::string_view finish_reason) {
   std::string data =
       R"(data: {"id":"chatcmpl-Bq0uTq7Y2bV1","object":"chat.completion.chunk","created":1767225600,)"
       R"("model":"bench-2026-01-01","system_fingerprint":"fp_0a1b2c3d4e",)"
@@ -77,37 +110,90 @@ std::string event(std::string_view delta, std::string_view finish_reason = "null
   return http_chunk(data.append("}]}\n\n"));
 }
 
-std::string text_event(std::string_view text) {
-  return event(std::string(R"("content":")").append(text).append("\""));
+std::string openai_text(std::string_view text) {
+  return openai_event(R"("content":)" + quoted(text), "null");
 }
 
-std::string stamped_event() {
-  return text_event(std::to_string(Clock::now().time_since_epoch().count()));
+Protocol openai() {
+  return {.plain = whole(
+              "application/json",
+              R"({"id":"chatcmpl-Bq0uTq7Y2bV1","object":"chat.completion","created":1767225600,)"
+              R"("model":"bench-2026-01-01","choices":[{"index":0,"message":{"role":"assistant",)"
+              R"("content":)" +
+                  quoted(kText) +
+                  R"(,"refusal":null},"logprobs":null,"finish_reason":"stop"}],)"
+                  R"("usage":{"prompt_tokens":11,"completion_tokens":19,"total_tokens":30},)"
+                  R"("system_fingerprint":"fp_0a1b2c3d4e"})"),
+          .begin = stream_head("text/event-stream") +
+                   openai_event(R"("role":"assistant","content":"")", "null"),
+          .event = openai_text,
+          .same_event = openai_text(kPiece),
+          .end = openai_event("", R"("stop")") + http_chunk("data: [DONE]\n\n") + "0\r\n\r\n"};
 }
 
-std::string stream_head() {
-  return "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: "
-         "chunked\r\n\r\n" +
-         event(R"("role":"assistant","content":"")");
+// ---- Ollama
+
+std::string ollama_line(std::string_view text, std::string_view rest) {
+  return R"({"model":"bench","created_at":"2026-01-01T00:00:00.123456789Z","message":)"
+         R"({"role":"assistant","content":)" +
+         quoted(text) + R"(},"done":)" + std::string(rest) + "}\n";
 }
 
-std::string stream_end() {
-  return event("", R"("stop")") + http_chunk("data: [DONE]\n\n") + "0\r\n\r\n";
+std::string ollama_text(std::string_view text) { return http_chunk(ollama_line(text, "false")); }
+
+Protocol ollama() {
+  constexpr std::string_view kDone =
+      R"(true,"done_reason":"stop","total_duration":4883583458,"load_duration":1334875,)"
+      R"("prompt_eval_count":11,"prompt_eval_duration":342546000,"eval_count":19,)"
+      R"("eval_duration":4535599000)";
+  return {.plain = whole("application/json", ollama_line(kText, kDone)),
+          .begin = stream_head("application/x-ndjson"),
+          .event = ollama_text,
+          .same_event = ollama_text(kPiece),
+          .end = http_chunk(ollama_line("", kDone)) + "0\r\n\r\n"};
 }
 
-std::string whole(std::string_view type, std::string_view body) {
-  return "HTTP/1.1 200 OK\r\ncontent-type: " + std::string(type) +
-         "\r\ncontent-length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+// ---- watsonx
+
+std::string watsonx_event(std::string_view delta, std::string_view finish_reason,
+                          std::string_view rest = "") {
+  std::string event =
+      "id: 7\nevent: message\ndata: "
+      R"({"id":"chat-6f1d2b0a","object":"chat.completion.chunk","model_id":"ibm/bench",)"
+      R"("model":"ibm/bench","choices":[{"index":0,"finish_reason":)";
+  event.append(finish_reason).append(R"(,"delta":{)").append(delta).append("}}],");
+  event.append(R"("created":1767225600,"model_version":"1.0.0",)");
+  event.append(R"("created_at":"2026-01-01T00:00:00.123Z")").append(rest);
+  return http_chunk(event.append("}\n\n"));
 }
 
-std::string plain_answer() {
+std::string watsonx_text(std::string_view text) {
+  return watsonx_event(R"("content":)" + quoted(text), "null");
+}
+
+Protocol watsonx() {
+  return {.plain = whole(
+              "application/json",
+              R"({"id":"chat-6f1d2b0a","object":"chat.completion","model_id":"ibm/bench",)"
+              R"("model":"ibm/bench","choices":[{"index":0,"message":{"role":"assistant",)"
+              R"("content":)" +
+                  quoted(kText) +
+                  R"(},"finish_reason":"stop"}],"created":1767225600,)"
+                  R"("created_at":"2026-01-01T00:00:00.123Z",)"
+                  R"("usage":{"completion_tokens":19,"prompt_tokens":11,"total_tokens":30}})"),
+          .begin = stream_head("text/event-stream") +
+                   watsonx_event(R"("role":"assistant","content":"")", "null"),
+          .event = watsonx_text,
+          .same_event = watsonx_text(kPiece),
+          .end = watsonx_event(
+                     "", R"("stop")",
+                     R"(,"usage":{"completion_tokens":19,"prompt_tokens":11,"total_tokens":30})") +
+                 "0\r\n\r\n"};
+}
+
+std::string token() {
   return whole("application/json",
-               R"({"id":"chatcmpl-Bq0uTq7Y2bV1","object":"chat.completion","created":1767225600,)"
-               R"("model":"bench-2026-01-01","choices":[{"index":0,"message":{"role":"assistant",)"
-               R"("content":"The sea keeps no diary, only tides; what it wrote at dawn it wipes )"
-               R"(away by noon.","refusal":null},"logprobs":null,"finish_reason":"stop"}],)"
-               R"("usage":{"prompt_tokens":11,"completion_tokens":19,"total_tokens":30},)"
-               R"("system_fingerprint":"fp_0a1b2c3d4e"})");
+               R"({"access_token":"bench-token","token_type":"Bearer","expires_in":3600})");
 }
 
 // ---- What is asked ------------------------------------------------------------------------------
@@ -226,6 +312,7 @@ struct Connection {
   std::string in{};
   std::string out{};  // from `written` on
   std::size_t written = 0;
+  const Protocol* protocol = nullptr;  // null before its first request
   Script script{};
   int left = 0;  // events of the stream that is under way
 
@@ -375,15 +462,23 @@ class Provider {
       connection.out += whole("application/x-protobuf", "");
       return;
     }
-    connection.script = script_of(between(body, R"("model":")", '"'));
-    const Script& script = connection.script;
-    if (script.kind == Script::Kind::plain) {
-      connection.out += plain_;
+    if (path == "/identity/token") {
+      connection.out += token();
       return;
     }
-    connection.out += stream_head_;
+    const Protocol& protocol = protocol_of(path);
+    connection.protocol = &protocol;
+    // watsonx calls it by another name.
+    const std::string_view model = between(body, R"("model":")", '"');
+    connection.script = script_of(model.empty() ? between(body, R"("model_id":")", '"') : model);
+    const Script& script = connection.script;
+    if (script.kind == Script::Kind::plain) {
+      connection.out += protocol.plain;
+      return;
+    }
+    connection.out += protocol.begin;
     if (script.kind == Script::Kind::hold) {
-      connection.out += text_event("held");
+      connection.out += protocol.event("held");
       return;
     }
     connection.left = script.events;
@@ -393,6 +488,11 @@ class Provider {
       put_off(connection, Clock::now());
     else if (script.between.count() > 0)
       put_off(connection, Clock::now() + script.between * (std::rand() % 1000) / 1000);
+  }
+
+  const Protocol& protocol_of(std::string_view path) const {
+    if (path.starts_with("/api/")) return ollama_;
+    return path.starts_with("/ml/") ? watsonx_ : openai_;
   }
 
   void put_off(const Connection& connection, Clock::time_point until) {
@@ -426,14 +526,14 @@ class Provider {
       if (found == connections_.end() || found->second->serial != due.serial) continue;
       Connection& connection = *found->second;
       const int count = std::min(connection.left, connection.script.per_write);
-      const std::string stamped = stamped_event();
+      const std::string stamped = connection.protocol->stamped_event();
       for (int i = 0; i < count; ++i) connection.out += stamped;
       connection.left -= count;
       if (connection.left > 0)
         due_.push(
             {.at = due.at + connection.script.between, .socket = due.socket, .serial = due.serial});
       else
-        connection.out += stream_end_;
+        connection.out += connection.protocol->end;
       keep_open(connection, send(connection));
     }
     set_timer();
@@ -447,9 +547,9 @@ class Provider {
       if (connection.out.empty()) {
         if (!unpaced || connection.left == 0) break;
         const int count = std::min(connection.left, connection.script.per_write);
-        for (int i = 0; i < count; ++i) connection.out += event_;
+        for (int i = 0; i < count; ++i) connection.out += connection.protocol->same_event;
         connection.left -= count;
-        if (connection.left == 0) connection.out += stream_end_;
+        if (connection.left == 0) connection.out += connection.protocol->end;
       }
       const char* const data = connection.out.data() + connection.written;
       const std::size_t size = connection.out.size() - connection.written;
@@ -486,10 +586,9 @@ class Provider {
   std::uint64_t requests_ = 0;
   std::int64_t spans_ = 0;
 
-  const std::string plain_ = plain_answer();
-  const std::string stream_head_ = ::stream_head();
-  const std::string stream_end_ = ::stream_end();
-  const std::string event_ = text_event(" tides and salt");
+  const Protocol openai_ = openai();
+  const Protocol ollama_ = ollama();
+  const Protocol watsonx_ = watsonx();
 };
 
 }  // namespace

@@ -11,16 +11,17 @@
 
 namespace mellea::bench {
 
-RawStreams::RawStreams(int port, const std::string& model, int count)
-    : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+RawStreams::RawStreams(const Wire& wire, const ProviderProcess& provider, const std::string& model,
+                       int count)
+    : wire_(wire), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_port = htons(static_cast<std::uint16_t>(provider.port()));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const std::string body = R"({"model":")" + model + R"(","stream":true})";
-  const std::string request =
-      "POST /v1/chat/completions HTTP/1.1\r\ncontent-length: " + std::to_string(body.size()) +
-      "\r\n\r\n" + body;
+  const std::string body = R"({"model":")" + model + R"(","messages":[]})";
+  const std::string request = "POST " + std::string(wire.stream_path) +
+                              " HTTP/1.1\r\ncontent-length: " + std::to_string(body.size()) +
+                              "\r\n\r\n" + body;
   for (int i = 0; i < count; ++i) {
     const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockets_.push_back(socket);
@@ -47,8 +48,9 @@ std::int64_t RawStreams::read_until(Clock::time_point until) {
       const int socket = events[static_cast<std::size_t>(i)].data.fd;
       const ssize_t size = ::recv(socket, buffer.data(), buffer.size(), MSG_DONTWAIT);
       if (size <= 0) continue;
-      std::string_view bytes(buffer.data(), static_cast<std::size_t>(size));
-      for (std::size_t at = 0; (at = bytes.find("\n\n")) != bytes.npos; bytes.remove_prefix(at + 2))
+      const std::string_view bytes(buffer.data(), static_cast<std::size_t>(size));
+      const std::string_view ends = wire_.once;
+      for (std::size_t at = 0; (at = bytes.find(ends, at)) != bytes.npos; at += ends.size())
         ++count;
     }
   }

@@ -6,13 +6,15 @@
 #include <vector>
 
 #include "measure.h"
+#include "wire.h"
 
 namespace mellea::bench {
 
 class RawStreams {
  public:
-  // Opens `count` of them to the provider on that port.
-  RawStreams(int port, const std::string& model, int count);
+  // Opens `count` of them.
+  RawStreams(const Wire& wire, const ProviderProcess& provider, const std::string& model,
+             int count);
   ~RawStreams();
   RawStreams(const RawStreams&) = delete;
   RawStreams& operator=(const RawStreams&) = delete;
@@ -21,6 +23,7 @@ class RawStreams {
   std::int64_t read_until(Clock::time_point until);
 
  private:
+  const Wire& wire_;
   int epoll_;
   std::vector<int> sockets_;
 };

@@ -5,10 +5,13 @@
 #include <array>
 #include <string_view>
 
+#include "wire.h"
+
 namespace mellea::bench {
 
 struct Settings {
-  bool quick = false;  // fewer rounds, smaller counts: does it still work?
+  bool quick = false;                 // fewer rounds, smaller counts: does it still work?
+  const Wire* wire = &openai_wire();  // never null; the protocol of groups that have one
   int rounds() const { return quick ? 2 : 5; }
   int some(int count) const { return quick ? count / 10 : count; }
 };
@@ -24,6 +27,8 @@ void thread_rows(const Settings& settings);
 void many_rows(const Settings& settings);
 void many_tls_rows(const Settings& settings);
 void cancel_rows(const Settings& settings);
+void instruct_rows(const Settings& settings);
+void instruct_soak_rows(const Settings& settings);
 void include_rows(const Settings& settings);
 void silence_rows(const Settings& settings);
 void soak_rows(const Settings& settings);
@@ -33,6 +38,7 @@ struct Group {
   std::string_view what{};
   void (*run)(const Settings&) = nullptr;
   bool on_request = false;  // takes minutes: only by name, or with --long
+  bool of_wire = false;     // it depends on the protocol
 };
 
 inline constexpr std::array kGroups = {
@@ -40,16 +46,18 @@ inline constexpr std::array kGroups = {
     Group{"tracing", "a generation traced, in memory", tracing_rows},
     Group{"metrics", "a generation counted", metrics_rows},
     Group{"otlp", "a generation traced, sent to a collector", otlp_rows},
-    Group{"calls", "plain calls, one after the other", call_rows},
-    Group{"streams", "one stream, as fast as it goes", stream_rows},
-    Group{"delivery", "from the provider's write to the reader", delivery_rows},
-    Group{"threads", "threads of 256 streams", thread_rows},
-    Group{"many", "5,000 streams at once", many_rows},
-    Group{"many-tls", "5,000 streams at once, with TLS", many_tls_rows},
-    Group{"cancel", "from cancel() to the end of the call", cancel_rows},
+    Group{"calls", "plain calls, one after the other", call_rows, false, true},
+    Group{"streams", "one stream, as fast as it goes", stream_rows, false, true},
+    Group{"delivery", "from the provider's write to the reader", delivery_rows, false, true},
+    Group{"threads", "threads of 256 streams", thread_rows, false, true},
+    Group{"many", "5,000 streams at once", many_rows, false, true},
+    Group{"many-tls", "5,000 streams at once, with TLS", many_tls_rows, false, true},
+    Group{"cancel", "from cancel() to the end of the call", cancel_rows, false, true},
+    Group{"instructs", "200 instructs at once, with judges", instruct_rows},
     Group{"include", "what including the library costs", include_rows},
     Group{"silence", "33 seconds of silence in a stream", silence_rows, true},
     Group{"soak", "memory after 200,000 calls", soak_rows, true},
+    Group{"instruct-soak", "memory after 100,000 instructs", instruct_soak_rows},
 };
 
 }  // namespace mellea::bench

@@ -15,10 +15,6 @@ namespace {
 
 constexpr const char* kPrompt = "Write a line about the sea.";
 
-Session session_of(Runtime& runtime, const ProviderProcess& provider, const std::string& model) {
-  return runtime.start_session({.backend = "openai", .model = model, .base_url = provider.url()});
-}
-
 // CPU in microseconds an event, of all threads.
 template <class Read>
 std::array<double, 1> each_event(int events, Read&& read) {
@@ -40,8 +36,8 @@ void one_stream(const Settings& settings, Row row, int events, int per_write) {
   const std::string model =
       "stream-" + std::to_string(events) + "-" + std::to_string(per_write) + "-0";
   Runtime runtime;
-  Session session = session_of(runtime, provider, model);
-  ByHand by_hand(provider.url("/v1/chat/completions"));
+  Session session = runtime.start_session(client_of(*settings.wire, provider, model));
+  ByHand by_hand(*settings.wire, provider);
   const auto [ours, floor] = in_turn(
       settings.rounds(),
       [&] {
@@ -125,8 +121,8 @@ void delivery_rows(const Settings& settings) {
   ProviderProcess provider;
   const std::string model = "stream-" + std::to_string(settings.some(400)) + "-1-200";
   Runtime runtime;
-  Session session = session_of(runtime, provider, model);
-  ByHand by_hand(provider.url("/v1/chat/completions"));
+  Session session = runtime.start_session(client_of(*settings.wire, provider, model));
+  ByHand by_hand(*settings.wire, provider);
   const auto stream = [&] { return session.start_chat(kPrompt, {.stream = true}); };
   const auto [called, waiting, floor] = in_turn(
       settings.rounds(), [&] { return std::array{read_called(stream())}; },

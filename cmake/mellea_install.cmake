@@ -28,7 +28,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/mellea-config-version.cma
 )
 install(
   FILES ${PROJECT_BINARY_DIR}/mellea-config.cmake ${PROJECT_BINARY_DIR}/mellea-config-version.cmake
-    ${PROJECT_SOURCE_DIR}/cmake/Findre2.cmake
+    ${PROJECT_SOURCE_DIR}/cmake/Findre2.cmake ${PROJECT_SOURCE_DIR}/cmake/Findyaml-cpp.cmake
   DESTINATION ${config_folder}
 )
 
@@ -36,7 +36,7 @@ install(
 # static mellea's dependencies are therefore plain requirements, so that --libs is enough. (libcurl's
 # own --static asks for development packages of all that libcurl can do.)
 set(MELLEA_PC_REQUIRES "nlohmann_json")
-set(MELLEA_PC_REQUIRES_PRIVATE "libcurl re2 simdjson zlib")
+set(MELLEA_PC_REQUIRES_PRIVATE "libcurl re2 simdjson yaml-cpp zlib")
 if(MELLEA_WITH_LLAMA)
   string(APPEND MELLEA_PC_REQUIRES_PRIVATE " llama")
 endif()
@@ -63,4 +63,7 @@ if(MELLEA_CLI)
     endif()
   endforeach()
 endif()
-install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(
+  FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/NOTICE
+    ${PROJECT_SOURCE_DIR}/docs/program.schema.json
+  DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -27,4 +27,28 @@ Typed<T> Session::query(std::string object, std::string question, CallOptions op
   return Typed<T>(query(std::move(object), std::move(question), std::move(options)));
 }
 
+// The completion of the call that a typed one is.
+template <class T>
+Completion<Result> untyped(Completion<Typed<T>> done) {
+  if (!done) return nullptr;
+  return [done = std::move(done)](std::exception_ptr error, std::optional<Result> result) {
+    std::optional<Typed<T>> typed;
+    if (result) typed.emplace(*std::move(result));
+    done(std::move(error), std::move(typed));
+  };
+}
+
+template <class T>
+void Session::instruct_async(Instruction instruction, CallOptions options,
+                             Completion<Typed<T>> done) const {
+  options.format = format_of<T>();
+  instruct_async(std::move(instruction), std::move(options), untyped(std::move(done)));
+}
+
+template <class T>
+void Session::chat_async(std::string text, CallOptions options, Completion<Typed<T>> done) const {
+  options.format = format_of<T>();
+  chat_async(std::move(text), std::move(options), untyped(std::move(done)));
+}
+
 }  // namespace mellea

@@ -6,6 +6,7 @@
 #include "mellea/backends/huggingface_backend.h"
 #include "mellea/backends/litellm_backend.h"
 #include "mellea/backends/local_backend.h"
+#include "mellea/backends/local_model.h"
 #include "mellea/backends/ollama_backend.h"
 #include "mellea/backends/openai_backend.h"
 #include "mellea/backends/scripted_backend.h"
@@ -29,7 +30,16 @@ constexpr std::array<std::string_view, 7> kBackends = {
   throw Error(Errc::invalid_request, what + (meant.empty() ? known : meant));
 }
 
+bool is_local(const BackendOptions& options) {
+  return options.backend == "local" || (options.backend == "huggingface" &&
+                                        options.base_url.empty() && names_gguf_file(options.model));
+}
+
 }  // namespace
+
+std::string model_name(const BackendOptions& options) {
+  return is_local(options) ? local_model_name(options.model) : options.model;
+}
 
 std::shared_ptr<Network> make_network(std::function<void(const Notice&)> diagnostic) {
   return std::make_shared<Network>(std::move(diagnostic));
@@ -40,9 +50,7 @@ void stop(Network& network) noexcept { network.stop(); }
 std::shared_ptr<Backend> make_backend(const BackendOptions& options,
                                       std::shared_ptr<Network> network) {
   if (options.backend == "litellm") return make_litellm_backend(options, std::move(network));
-  if (options.backend == "local" || (options.backend == "huggingface" && options.base_url.empty() &&
-                                     names_gguf_file(options.model)))
-    return make_local_backend(options, std::move(network));
+  if (is_local(options)) return make_local_backend(options, std::move(network));
   if (options.backend == "huggingface")
     return make_huggingface_backend(options, std::move(network));
   if (options.backend == "ollama") return make_ollama_backend(options, std::move(network));

@@ -58,8 +58,10 @@ class Backend {
   virtual std::string_view provider() const = 0;
   virtual Endpoint endpoint() const = 0;
 
-  // Sends and returns at once; a reply that does not stream is a stream of one chunk. A stop
-  // request cancels. Throws Error if the request can't be written down, or Errc::after_fork.
+  // Begins to send, and returns at once: what must come before the request, a token or a server
+  // that starts, is waited for by the stream. A reply that does not stream is a stream of one
+  // chunk. A stop request cancels. Throws Error if the request can't be written down, or
+  // Errc::after_fork.
   virtual std::unique_ptr<ReplyStream> start(Request request, std::stop_token stop) = 0;
 
   // The names of the models that the provider has. Blocks. Throws Error.
@@ -101,6 +103,9 @@ std::shared_ptr<Network> make_network(std::function<void(const Notice&)> diagnos
 // Closes all connections and ends the loop thread: streams that are still open fail with
 // Errc::shutdown.
 void stop(Network& network) noexcept;
+
+// What a session calls the model of `options`, and what becomes of it in events: never a path.
+std::string model_name(const BackendOptions& options);
 
 // A switch over the names, no registry. Reads no environment (but for `local`, where that is not
 // set) and opens no connection. Throws Error (Errc::invalid_request) naming the nearest known

@@ -293,7 +293,10 @@ class HttpReply final : public ReplyStream {
       if (error.code() == Errc::shutdown || error.code() == Errc::after_fork) throw;
       failure = error;
     }
-    for (Notice& notice : notices) tell(std::move(notice));
+    for (Notice& notice : notices) {
+      if (notice.kind == Notice::Kind::retry) token_trouble_ = ": " + notice.text;
+      tell(std::move(notice));
+    }
     if (failure) fail(*failure);
     if (token) token_ = std::move(*token);
     return token.has_value();
@@ -319,7 +322,8 @@ class HttpReply final : public ReplyStream {
   // The wait for a token is over.
   void waited(const Error& error) {
     if (error.code() == Errc::timeout)
-      fail(Error(Errc::timeout, call_.names->provider + ": no token when its time was up"));
+      fail(Error(Errc::timeout,
+                 call_.names->provider + ": no token when its time was up" + token_trouble_));
     else if (error.code() != Errc::cancelled || is_cancelled())
       fail(from_network(error));
     else
@@ -364,6 +368,7 @@ class HttpReply final : public ReplyStream {
   std::string token_;                      // with which it was sent; empty if it needs none
   TokenSource::Wait wait_;                 // for it
   bool waits_ = false;                     // exchange_ is that wait
+  std::string token_trouble_;              // why there is none yet, if that is known
   bool renewed_ = false;                   // a token was refused, and is not to be a second time
 
   std::mutex mutex_;

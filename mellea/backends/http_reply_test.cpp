@@ -24,7 +24,8 @@ class HandedOver final : public TokenSource {
   std::optional<std::string> token(Wait& wait, std::vector<Notice>& notices) override {
     const std::lock_guard lock(mutex_);
     wait.news = news_;
-    if (std::exchange(retried_, false)) notices.push_back({.kind = Notice::Kind::retry});
+    if (std::exchange(retried_, false))
+      notices.push_back({.kind = Notice::Kind::retry, .text = "watsonx: try later"});
     if (failure_) throw Error(*failure_);
     if (token_.empty()) return {};
     return token_;
@@ -177,6 +178,14 @@ TEST_F(HttpReplyWithAToken, TellsWhatHappenedBeforeItFailed) {
   const Read all = read(*stream);
   EXPECT_EQ(all.outcome(), "auth");
   EXPECT_EQ(all.notices.size(), 1U);
+}
+
+TEST_F(HttpReplyWithAToken, SaysWhyThereWasNoneWhenItsTimeWasUp) {
+  serve({fine()});
+  tokens_->tell_of_a_retry();
+  const Read all = read(*start({.whole = 20ms}));
+  EXPECT_EQ(all.outcome(), "timeout");
+  EXPECT_EQ(all.what(), "watsonx: no token when its time was up: watsonx: try later");
 }
 
 TEST_F(HttpReplyWithAToken, WaitsNoLongerThanItsTime) {

@@ -291,6 +291,7 @@ class LlamaServer::Supervisor {
     address_.key = secret();
     ++address_.run;
     ProgramStart program = options_.start;
+    program.user = "local";
     for (const char* word : {"--host", "127.0.0.1", "--port"}) program.arguments.emplace_back(word);
     program.arguments.push_back(std::to_string(port_));
     program.environment.push_back("LLAMA_API_KEY=" + address_.key);
@@ -451,7 +452,7 @@ class LlamaServer::Supervisor {
   bool restarted_ = false;  // after an end in the phase `up`
   Instant begun_{};         // of the phase
   LocalLog log_;
-  std::optional<LocalProcess> process_;
+  std::optional<ChildProcess> process_;
   bool output_open_ = true;
   std::optional<Readiness> readiness_;  // in the phase `loading`
 };

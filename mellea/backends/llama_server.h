@@ -11,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-#include "mellea/backends/local_process.h"
+#include "mellea/core/child_process.h"
 #include "mellea/core/error.h"
 #include "mellea/core/fork.h"
 #include "mellea/core/reply.h"

@@ -73,6 +73,7 @@ class LocalBackend final : public Backend {
     const bool here = runs_here(options_);
     if (!network_) throw Error(Errc::invalid_request, "local: no network given");
     if (model.empty()) return;
+    asked_for_ = model;
     model_ = find_local_model(model, options_.hub_cache);
     if (here)
       here_ =
@@ -108,8 +109,8 @@ class LocalBackend final : public Backend {
 
   std::vector<std::string> models(std::stop_token) override {
     std::vector<std::string> names = models_in_hub_cache(options_.hub_cache);
-    if (model_ && std::find(names.begin(), names.end(), model_->name) == names.end())
-      names.insert(names.begin(), model_->name);
+    if (model_ && std::find(names.begin(), names.end(), asked_for_) == names.end())
+      names.insert(names.begin(), asked_for_);
     return names;
   }
 
@@ -137,6 +138,7 @@ class LocalBackend final : public Backend {
   const LocalOptions options_;
   const std::vector<std::string> environment_;  // of the caller of the constructor
   const std::shared_ptr<Network> network_;
+  std::string asked_for_;            // the model, maybe as a path
   std::optional<LocalModel> model_;  // none if none was named
   std::shared_ptr<Backend> here_;    // null where a llama-server runs the model
 

@@ -52,7 +52,7 @@ TEST_F(LocalBackendTest, AnswersPlainAndStreamed) {
   const Read plain = ask(chat());
   EXPECT_EQ(plain.what(), "");
   EXPECT_EQ(plain.reply.text, "Hello");
-  EXPECT_EQ(plain.reply.response.model, fake_.model());
+  EXPECT_EQ(plain.reply.response.model, "m.gguf");  // without its folder
   EXPECT_EQ(plain.reply.usage->input_tokens, 3);
   EXPECT_EQ(ask(chat(true)).reply.text, "Hello");
   EXPECT_TRUE(fake_.line().starts_with("run 1 "));
@@ -111,9 +111,11 @@ TEST_F(LocalBackendTest, WhatHadNoAnswerYetIsSentToTheNextRun) {
   const Read all = read(*stream);
   EXPECT_EQ(all.what(), "");
   EXPECT_EQ(all.reply.text, "Hello");
-  ASSERT_EQ(all.notices.size(), 1U);
-  EXPECT_EQ(all.notices[0].kind, Notice::Kind::server_restarted);
-  EXPECT_TRUE(all.notices[0].text.starts_with(
+  ASSERT_EQ(all.notices.size(), 2U);
+  EXPECT_EQ(all.notices[0].kind, Notice::Kind::retry);
+  EXPECT_EQ(all.notices[0].attempt, 1);
+  EXPECT_EQ(all.notices[1].kind, Notice::Kind::server_restarted);
+  EXPECT_TRUE(all.notices[1].text.starts_with(
       "local: llama-server was ended by signal 9 and was started again: "));
 }
 

@@ -16,14 +16,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool looks_like_a_path(const std::string& name) {
+bool is_a_path(const std::string& name) {
+  std::error_code none;
   return name.starts_with('/') || name.starts_with('.') || name.starts_with('~') ||
-         (name.ends_with(".gguf") && name.find(':') == name.npos);
+         (name.ends_with(".gguf") && name.find(':') == name.npos) ||
+         fs::is_regular_file(name, none);
 }
 
 fs::path file_of(const std::string& name, const fs::path& hub_cache) {
-  std::error_code none;
-  if (looks_like_a_path(name) || fs::is_regular_file(name, none)) return name;
+  if (is_a_path(name)) return name;
   const std::optional<HubModel> model = HubModel::parse(name);
   if (!model)
     throw Error(Errc::invalid_request,
@@ -56,8 +57,12 @@ void need_all_parts(const fs::path& file, std::uint64_t parts) {
 
 }  // namespace
 
+std::string local_model_name(const std::string& name) {
+  return is_a_path(name) ? fs::path(name).filename().string() : name;
+}
+
 LocalModel find_local_model(const std::string& name, const fs::path& hub_cache) {
-  LocalModel model{.name = name, .file = file_of(name, hub_cache)};
+  LocalModel model{.name = local_model_name(name), .file = file_of(name, hub_cache)};
   model.header = read_gguf_header(model.file);
   need_all_parts(model.file, model.header.parts);
   return model;

@@ -32,7 +32,7 @@ TEST_F(LocalModelTest, IsAFileOrOneOfTheHubCache) {
   GgufForTest("qwen3").write(file);
   GgufForTest("llama").write(in_folder("hub/models--org--repo/snapshots/abc/m.gguf"));
   const LocalModel by_path = find_local_model(file, {});
-  EXPECT_EQ(by_path.name, file);
+  EXPECT_EQ(by_path.name, "m.gguf");
   EXPECT_EQ(by_path.file, file);
   EXPECT_EQ(by_path.header.architecture, "qwen3");
   const LocalModel of_hub = find_local_model("org/repo", in_folder("hub"));

@@ -252,6 +252,10 @@ class LocalReply final : public ReplyStream {
       return fail(refused);
     }
     if (!wait) return fail(error);
+    tell({.kind = Notice::Kind::retry,
+          .text = error.what(),
+          .attempt = tries_,
+          .category = error.code()});
     const std::lock_guard lock(mutex_);
     open_.clear();
     wait_ = std::move(wait);

@@ -30,6 +30,7 @@ void OllamaEventReader::take(Object object) {
   for (auto field : object) {
     const std::string_view key = field.unescaped_key();
     Value value = field.value();
+    if (key == "message" || key == "response" || key == "done") event_.is_answer = true;
     if (key == "message")
       message(value);
     else if (key == "response")

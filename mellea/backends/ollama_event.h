@@ -25,6 +25,7 @@ struct OllamaEvent {
   std::vector<Call> calls{};
   std::string_view logprobs{};  // a JSON array, not read yet
   bool is_error = false;
+  bool is_answer = false;  // it has what any line has: a message, a response or "done"
 
   // On the last line only.
   bool done = false;

@@ -36,7 +36,10 @@ class OllamaDecoder final : public ReplyDecoder {
         if (reader_.read(line) != nullptr) throw stream_cut(*names_, events_);
       take(line, at, out);
     }
-    if (!ended_) throw stream_cut(*names_, events_);
+    if (ended_) return;
+    if (events_ > 0 && !is_answer_)  // nor will it be the next time
+      refuse("the answer has neither a message nor \"done\": \"" + odd_ + '"');
+    throw stream_cut(*names_, events_);
   }
 
  private:
@@ -54,6 +57,8 @@ class OllamaDecoder final : public ReplyDecoder {
              one_line(line, 80) + '"');
     const OllamaEvent& event = reader_.event();
     if (event.is_error) throw stream_error(*names_, line, events_);
+    is_answer_ = is_answer_ || event.is_answer;
+    if (!is_answer_ && odd_.empty()) odd_ = one_line(line, 80);
     info(event, at, out);
     if (!event.thinking.empty()) put(out, at, 0, Thinking{std::string(event.thinking)});
     if (!event.text.empty()) put(out, at, 0, std::string(event.text));
@@ -126,6 +131,8 @@ class OllamaDecoder final : public ReplyDecoder {
   NdjsonParser lines_;
   OllamaEventReader reader_;
   std::size_t events_ = 0;  // lines
+  bool is_answer_ = false;  // what came;
+  std::string odd_{};       // else the first line of it
   bool ended_ = false;
   int calls_ = 0;
   std::string model_{};       // as told last

@@ -157,6 +157,15 @@ TEST(OllamaDecoder, WhatIsNoAnswerIsRefused) {
   }
 }
 
+TEST(OllamaDecoder, AnotherProtocolIsNoCutStream) {
+  const Decoded decoded = decode_lines(R"({"object":"chat.completion","choices":[]})");
+  EXPECT_EQ(decoded.outcome(), "parse_error");
+  EXPECT_EQ(decoded.what(),
+            "ollama: POST http://h/api/chat: the answer has neither a message nor \"done\": "
+            "\"{\"object\":\"chat.completion\",\"choices\":[]}\"");
+  EXPECT_FALSE(decoded.error->retryable());
+}
+
 TEST(OllamaDecoder, WhatNobodyNeedsMayBeAnything) {
   EXPECT_EQ(decode_lines(R"({"status":"loading"})"
                          "\n"

@@ -112,7 +112,7 @@ class WatsonxBackend final : public Backend {
                                  ? "check WATSONX_API_KEY, and that its owner may use the project"
                                  : "check the key or the token",
                 .models = {.list = "resources", .name = "model_id"},
-                .models_path = "/ml/v1/foundation_model_specs",
+                .models_path = "/ml/v1/foundation_model_specs?limit=200",  // the most there may be
                 .tokens = tokens},
             std::move(options), std::move(network))) {}
 

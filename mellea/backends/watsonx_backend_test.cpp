@@ -312,7 +312,7 @@ TEST_F(WatsonxBackend, TellsWhichModelsThereAre) {
   serve({Script::answer(200, R"({"resources":[{"model_id":"ibm/a"},{"model_id":"ibm/b"}]})")});
   EXPECT_EQ(backend_->models({}), (std::vector<std::string>{"ibm/a", "ibm/b"}));
   const ReceivedRequest sent = server_->requests().at(0);
-  EXPECT_EQ(sent.path, "/ml/v1/foundation_model_specs?version=2024-05-31");
+  EXPECT_EQ(sent.path, "/ml/v1/foundation_model_specs?limit=200&version=2024-05-31");
   EXPECT_EQ(sent.header("authorization"), "Bearer " + token(1));
 }
 

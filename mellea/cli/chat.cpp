@@ -1,8 +1,10 @@
 #include "mellea/cli/chat.h"
 
+#include <array>
 #include <cctype>
 #include <csignal>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -67,21 +69,17 @@ std::optional<Message> question(const ChatArguments& arguments) {
   return message;
 }
 
-// A backend that refuses says its name, others do not.
-[[noreturn]] void refuse(const Error& error, const std::string& backend) {
-  const std::string what = error.what();
-  if (what.starts_with(backend + ": ")) throw UsageError::as_said(what);
-  throw UsageError(what);
-}
+// What can be typed in a conversation and is not for the model.
+constexpr std::array<std::string_view, 2> kCommands = {"/help", "/reset"};
+constexpr std::string_view kHelp = R"(/reset   starts anew: what was said is forgotten
+/help    says this
+Ctrl-C stops the answer, which is forgotten then; Ctrl-D leaves.
+)";
 
-Session open_session(Runtime& runtime, const BackendOptions& options, Context context) {
-  try {
-    const std::shared_ptr<Backend> backend = runtime.backend(options);
-    if (options.model.empty()) throw UsageError(no_model_given(*backend));
-    return runtime.start_session(backend, options.model, {.context = std::move(context)});
-  } catch (const Error& error) {
-    refuse(error, options.backend);
-  }
+// A word behind a slash, in small letters: "/etc/passwd" is for the model.
+bool is_command(std::string_view line) {
+  return line.size() > 1 && line.front() == '/' &&
+         line.find_first_not_of("abcdefghijklmnopqrstuvwxyz", 1) == std::string_view::npos;
 }
 
 class Chat {
@@ -95,14 +93,14 @@ class Chat {
         console_(console),
         interrupts_(interrupts) {}
 
-  // Asks once. Returns the exit code.
+  // Asks once. Returns the exit code. Throws UsageError if nothing was sent.
   int ask(Message message) {
     call_.stop = interrupts_.token();
     std::optional<Output> output;
     try {
       output = session_.start_chat(std::move(message), call_);
     } catch (const Error& error) {
-      if (error.code() == Errc::invalid_request) refuse(error, backend_);
+      if (error.code() == Errc::invalid_request) throw refusal_of(error, backend_);
       return failed(error);
     }
     try {
@@ -115,8 +113,11 @@ class Chat {
     }
   }
 
-  // Asks what is typed, until there is no more. Returns the exit code.
-  int converse() {
+  // Asks what is typed, until there is no more; `answered` is called after each answer, also one
+  // that failed. Returns the exit code.
+  int converse(const std::function<void()>& answered) {
+    console_.warn("mellea: " + one_line(session_.model()) + " of " + backend_ +
+                  "; /help says what else can be typed");
     TypedLines lines;
     std::string line;
     for (;;) {
@@ -124,7 +125,9 @@ class Chat {
       switch (lines.next(line, interrupts_.descriptor())) {
         case TypedLines::Ended::input: console_.show("\n"); return kDone;
         case TypedLines::Ended::interrupted: console_.show("\n"); break;
-        case TypedLines::Ended::line: answer(line); break;
+        case TypedLines::Ended::line:
+          if (answer(line)) answered();
+          break;
       }
       if (interrupts_.caught() == SIGTERM) return ended_by(SIGTERM);
       interrupts_.forget();
@@ -132,13 +135,36 @@ class Chat {
   }
 
  private:
-  void answer(const std::string& line) {
-    if (line == "/reset")
-      session_.reset();
-    else if (!is_utf8(line))
+  // Whether the model was asked.
+  bool answer(const std::string& line) {
+    const std::string_view words = trimmed(line);
+    if (words.empty()) return false;
+    if (is_command(words)) {
+      obey(words);
+      return false;
+    }
+    if (!is_utf8(words)) {
       console_.fail("mellea: that is not UTF-8");
-    else if (line.find_first_not_of(" \t") != std::string::npos)
-      ask({.text = line});
+      return false;
+    }
+    try {
+      ask({.text = std::string(words)});
+    } catch (const UsageError& error) {  // of this question; the next may be another
+      console_.fail(error.what());
+    }
+    return true;
+  }
+
+  void obey(std::string_view command) {
+    if (command == "/help") {
+      console_.show(kHelp);
+    } else if (command == "/reset") {
+      session_.reset();
+    } else {
+      const std::string meant = did_you_mean(command, kCommands);
+      console_.fail("mellea: unknown command \"" + one_line(command, 40) + '"' +
+                    (meant.empty() ? ": /help lists those there are" : meant));
+    }
   }
 
   void show_pieces(Output& output) {
@@ -216,10 +242,17 @@ int chat(const ChatArguments& arguments, Console& console, const Environment& en
   int code = kDone;
   {
     Runtime runtime({.plugins = with_progress(telemetry.plugins(), console)});
-    Session session = open_session(runtime, backend, message ? Context::simple() : Context::chat());
+    // Each answer of a conversation is a trace of its own, which is whole when it is.
+    Session session = open_session(
+        runtime, backend,
+        message ? SessionOptions{} : SessionOptions{.context = Context::chat(), .span = false});
     const std::unique_ptr<AnswerView> view = make_view(arguments, session.model(), console);
     Chat chat(session, backend.backend, call, *view, console, interrupts);
-    code = message ? chat.ask(*message) : chat.converse();
+    // A tree is shown when it is whole; a line of JSON, when it is asked for.
+    const auto answered = [&] {
+      if (arguments.trace.form == "json") telemetry.flush(kFlushLimit);
+    };
+    code = message ? chat.ask(*message) : chat.converse(answered);
     session.end();
   }
   telemetry.shutdown(kFlushLimit);

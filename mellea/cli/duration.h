@@ -1,4 +1,4 @@
-// Durations as people write them.
+// A duration that was typed.
 #pragma once
 
 #include <chrono>
@@ -6,8 +6,7 @@
 
 namespace mellea::cli {
 
-// `120s`, `500ms`, `1.5m`, `2h`. Throws UsageError that begins with `flag`: for a bare number, for
-// what is none, for zero.
+// As mellea/core/duration.h has it. Throws UsageError that begins with `flag`.
 std::chrono::milliseconds parse_duration(std::string_view flag, std::string_view text);
 
 }  // namespace mellea::cli

@@ -128,8 +128,8 @@ BackendOptions choose_model(const ModelArguments& arguments, const Environment& 
   }
   if (!chosen.base_url.empty())
     throw UsageError(
-        "no backend given for the base URL: pass --backend openai, --backend ollama, "
-        "or set MELLEA_BACKEND");
+        "no backend given for the base URL: pass --backend openai if the server speaks OpenAI's "
+        "protocol, else ollama, litellm, huggingface or watsonx, or set MELLEA_BACKEND");
   try {
     return take_ollama(arguments, environment, console);
   } catch (const Error& error) {  // OLLAMA_HOST is no host
@@ -152,6 +152,21 @@ std::vector<std::string> models_within(Backend& backend, std::chrono::millisecon
     if (error.code() != Errc::cancelled) throw;
     throw Error(Errc::timeout, std::string(backend.provider()) + ": no answer within " +
                                    std::to_string(limit.count()) + " ms");
+  }
+}
+
+UsageError refusal_of(const Error& error, const std::string& backend) {
+  const std::string what = error.what();
+  return what.starts_with(backend + ": ") ? UsageError::as_said(what) : UsageError(what);
+}
+
+Session open_session(Runtime& runtime, const BackendOptions& backend, SessionOptions options) {
+  try {
+    const std::shared_ptr<Backend> made = runtime.backend(backend);
+    if (backend.model.empty()) throw UsageError(no_model_given(*made));
+    return runtime.start_session(made, model_name(backend), std::move(options));
+  } catch (const Error& error) {
+    throw refusal_of(error, backend.backend);
   }
 }
 

@@ -7,6 +7,8 @@
 
 #include "mellea/backends/backend.h"
 #include "mellea/cli/console.h"
+#include "mellea/cli/exit_code.h"
+#include "mellea/runtime/runtime.h"
 #include "mellea/telemetry/environment.h"
 
 namespace mellea::cli {
@@ -41,6 +43,12 @@ std::vector<std::string> models_within(Backend& backend, std::chrono::millisecon
 // What to say where no model is named: the ways to name one, and the first few that the server has,
 // if it says so quickly.
 std::string no_model_given(Backend& backend);
+
+// What a backend refused before anything was sent. (A backend says its name, others do not.)
+UsageError refusal_of(const Error& error, const std::string& backend);
+
+// Throws UsageError for what the backend refuses, or if no model is named.
+Session open_session(Runtime& runtime, const BackendOptions& backend, SessionOptions options);
 
 // `a, b, c and 4 more`
 std::string first_few(const std::vector<std::string>& names);

@@ -13,13 +13,14 @@
 #include "mellea/cli/doctor.h"
 #include "mellea/cli/exit_code.h"
 #include "mellea/cli/hooks_command.h"
+#include "mellea/cli/run.h"
 #include "mellea/core/text.h"
 #include "mellea/version.h"
 
 namespace mellea::cli {
 namespace {
 
-constexpr std::array<std::string_view, 4> kCommands = {"chat", "demo", "doctor", "hooks"};
+constexpr std::array<std::string_view, 5> kCommands = {"chat", "demo", "doctor", "hooks", "run"};
 
 constexpr const char* kExamples = R"(Examples:
   mellea demo
@@ -28,13 +29,14 @@ constexpr const char* kExamples = R"(Examples:
   mellea chat --backend openai --base-url http://127.0.0.1:8080/v1 --model m --trace "Hi"
   mellea chat --model FILE.gguf "Why is the sky blue?"           with llama-server on the PATH
   git diff | mellea chat "Write the commit message"
+  mellea run poem.yaml --var topic="the sea"
   mellea doctor
 
 Keys come from the environment only. mellea COMMAND --help says more.)";
 
 constexpr const char* kChatNotes =
     R"(PROMPT, or standard input, or both: prompt, blank line, input. Neither, on a terminal: a
-conversation (Ctrl-C stops the answer, Ctrl-D leaves, /reset starts anew).
+conversation (Ctrl-C stops the answer, Ctrl-D leaves, /reset starts anew, /help says so).
 
 Examples:
   mellea chat "Why is the sky blue?"              with MELLEA_BACKEND and MELLEA_MODEL set
@@ -45,6 +47,18 @@ Examples:
 Exit codes: 0 done, 1 the call failed, 2 nothing was sent, 3 the answer is not as demanded,
 130 Ctrl-C.)";
 
+constexpr const char* kRunNotes =
+    R"(A program is YAML or JSON: steps that ask a model, and what their answers have to be. It is
+checked whole before anything is sent; docs/program.schema.json has the format. On a terminal the
+output is readable, in a pipe one JSON line a step. A requirement that is not met does not end it.
+
+Examples:
+  mellea run poem.yaml --var topic="the sea"
+  mellea run poem.yaml --dry-run                  what it would do, and which commands run
+  mellea run poem.yaml --backend ollama --model granite4:micro | jq .text
+
+Exit codes: 0 done, 1 a step failed, 2 nothing was sent, 3 a requirement was not met, 130 Ctrl-C.)";
+
 struct Typed {
   bool version = false;
   bool quiet = false;
@@ -53,6 +67,7 @@ struct Typed {
   ChatArguments chat{};
   DemoArguments demo{};
   DoctorArguments doctor{};
+  RunArguments run{};
   bool hooks_json = false;
   bool stream = false;
   bool no_stream = false;
@@ -103,6 +118,26 @@ void add_call_flags(CLI::App& command, Typed& typed) {
       ->group(group);
 }
 
+// A program file, and how it is run.
+void add_run_flags(CLI::App& command, RunArguments& run) {
+  const std::string group = "How to run";
+  command.add_option("FILE", run.file, "a program, or - for standard input");
+  const auto add = [&](const char* name, auto& value, const char* type, const char* help) {
+    command.add_option(name, value, help)->type_name(type)->group(group);
+  };
+  add("--var", run.variables, "K=V", "a {{variable}} of the program; repeatable");
+  command.get_option("--var")->allow_extra_args(false);
+  command.add_flag("--dry-run", run.dry_run, "check it, and say what it would do")->group(group);
+  command.add_flag("--keep-going", run.keep_going, "after a step that failed, too")->group(group);
+  command.add_flag("--allow-commands", run.allow_commands, "its tools may start programs")
+      ->group(group);
+  add("--option", run.options, "K=V", "as of chat; wins over the program");
+  command.get_option("--option")->allow_extra_args(false);
+  add("--timeout", run.timeout, "TIME", "for each step: 120s, 500ms, 2m");
+  add("--idle-timeout", run.idle_timeout, "TIME", "between two pieces of an answer");
+  command.add_flag("--json", run.json, "one JSON line a step, on a terminal too")->group(group);
+}
+
 void add_trace_flags(CLI::App& command, TraceArguments& trace) {
   const std::string group = "Trace";
   command.add_flag("--trace", trace.form, "on standard error, after the answer: =tree or =json")
@@ -136,6 +171,12 @@ void describe(CLI::App& app, Typed& typed) {
       ->group("Which model (flags win over the environment)");
   add_call_flags(chat, typed);
   add_trace_flags(chat, typed.chat.trace);
+
+  CLI::App& run = add_command(app, "run", "Run a program from a file");
+  run.footer(kRunNotes);
+  add_run_flags(run, typed.run);
+  add_model_flags(run, typed.run.model);
+  add_trace_flags(run, typed.run.trace);
 
   CLI::App& demo = add_command(app, "demo", "Calls to a scripted provider on this machine, traced");
   demo.add_option("--trace-file", typed.demo.trace_file, "where the trace goes")
@@ -189,7 +230,7 @@ void append_flags(const CLI::App& app, std::vector<std::string>& flags) {
   }
   const std::string meant = did_you_mean(word, kCommands);
   throw UsageError("unknown command " + shown +
-                   (meant.empty() ? ": known are chat, demo, doctor and hooks" : meant));
+                   (meant.empty() ? ": known are chat, demo, doctor, hooks and run" : meant));
 }
 
 // Throws UsageError for what no command knows.
@@ -217,6 +258,12 @@ ChatArguments chat_arguments(const Typed& typed) {
   return chat;
 }
 
+RunArguments run_arguments(const Typed& typed) {
+  RunArguments run = typed.run;
+  if (run.trace.form == "true") run.trace.form = "tree";  // a bare --trace
+  return run;
+}
+
 int run_command(const CLI::App& app, const Typed& typed) {
   Console console(
       {.quiet = typed.quiet, .verbose = typed.verbose, .colour = colour_of(typed.colour)});
@@ -229,6 +276,7 @@ int run_command(const CLI::App& app, const Typed& typed) {
   if (!command) throw UsageError("no command given: mellea --help lists them");
   const std::string& name = command->get_name();
   if (name == "chat") return chat(chat_arguments(typed), console, environment);
+  if (name == "run") return run_file(run_arguments(typed), console, environment);
   if (name == "demo") return demo(typed.demo, console, environment);
   if (name == "doctor") return doctor(typed.doctor, console, environment);
   return show_hooks(typed.hooks_json, console);

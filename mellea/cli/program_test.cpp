@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
-#include <pty.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -118,7 +117,7 @@ TEST(Program, NamesTheNearestKnownWordAndSendsNothing) {
   const std::vector<std::pair<Words, std::string>> cases = {
       {{"chatt", "hi"}, "mellea: unknown command \"chatt\": did you mean \"chat\"?\n"},
       {{"translate"},
-       "mellea: unknown command \"translate\": known are chat, demo, doctor and hooks\n"},
+       "mellea: unknown command \"translate\": known are chat, demo, doctor, hooks and run\n"},
       {{}, "mellea: no command given: mellea --help lists them\n"},
       {{"chat", "--modle", "m", "hi"},
        "mellea: unknown flag \"--modle\": did you mean \"--model\"?\n"},
@@ -478,44 +477,134 @@ TEST(Chat, AFullDiskIsAFailure) {
   EXPECT_EQ(ended.code, 1);
 }
 
-TEST(Chat, IsAConversationOnATerminal) {
-  const auto streamed = [](const std::string& text) {
-    return Script::stream().chunk(delta(text)).chunk(kEnd).end();
-  };
-  LoopbackServer server({streamed("First."), streamed("Second."), streamed("Third.")});
-  int master = -1;
-  int slave = -1;
-  ASSERT_EQ(::openpty(&master, &slave, nullptr, nullptr, nullptr), 0);
-  const Descriptor keyboard(master);
-  const Descriptor terminal(slave);
-  RunningProgram program(chat_with(server, {}), {.device = slave});
-  std::string screen;
-  const auto type = [&](const std::string& keys) {
-    EXPECT_EQ(::write(master, keys.data(), keys.size()), static_cast<ssize_t>(keys.size()));
-  };
-  const auto shows = [&](const std::string& text) {
-    std::array<char, 1024> buffer;
-    while (screen.find(text) == std::string::npos) {
-      const ssize_t got = ::read(master, buffer.data(), buffer.size());
-      if (got <= 0) return false;
-      screen.append(buffer.data(), static_cast<std::size_t>(got));
+// --- Conversations -----------------------------------------------------------------------------
+
+Script streamed(const std::string& text) {
+  return Script::stream().chunk(delta(text)).chunk(kEnd).end();
+}
+
+// A conversation with a model of a server, on a terminal.
+class Conversation : public ::testing::Test {
+ protected:
+  void begin(std::vector<Script> scripts, const Words& more = {}) {
+    server_.emplace(std::move(scripts));
+    program_.emplace(chat_with(*server_, more), RunningProgram::Options{.device = at_.device()});
+    EXPECT_TRUE(at_.shows("/help says what else can be typed\r\n> "));
+  }
+  int leave() {
+    at_.type("\x04");
+    return program_->wait().code;
+  }
+  Words sent(std::size_t request) const {
+    Words texts;
+    const json body = json::parse(server_->requests().at(request).body);
+    for (const json& message : body["messages"]) texts.push_back(message["content"]);
+    return texts;
+  }
+
+  Terminal at_;
+  std::optional<LoopbackServer> server_;
+  std::optional<RunningProgram> program_;
+};
+
+TEST_F(Conversation, TheModelSeesWhatWasSaidUntilItIsReset) {
+  begin({streamed("First."), streamed("Second."), streamed("Third.")});
+  at_.type("one\n");
+  EXPECT_TRUE(at_.shows("First.\r\n> "));
+  at_.type("two\n");
+  EXPECT_TRUE(at_.shows("Second.\r\n> "));
+  at_.type("/reset\nthree\n");
+  EXPECT_TRUE(at_.shows("Third.\r\n> "));
+  EXPECT_EQ(leave(), 0);
+  EXPECT_EQ(sent(0), (Words{"one"}));
+  EXPECT_EQ(sent(1), (Words{"one", "First.", "two"}));
+  EXPECT_EQ(sent(2), (Words{"three"}));
+}
+
+TEST_F(Conversation, CtrlCStopsTheAnswerAndForgetsIt) {
+  begin({Script::stream().chunk(delta("The first of very")).hang(), streamed("Short.")});
+  at_.type("one\n");
+  EXPECT_TRUE(at_.shows("The first of very"));
+  at_.type("\x03");
+  EXPECT_TRUE(at_.shows("\r\n> "));
+  at_.type("two\n");
+  EXPECT_TRUE(at_.shows("Short.\r\n> "));
+  EXPECT_EQ(leave(), 0);
+  EXPECT_EQ(sent(1), (Words{"two"}));
+}
+
+TEST_F(Conversation, CtrlCForgetsWhatIsHalfTyped) {
+  begin({streamed("Yes.")});
+  at_.type("wron\x03");
+  EXPECT_TRUE(at_.shows("\r\n> "));
+  at_.type("right\n");
+  EXPECT_TRUE(at_.shows("Yes.\r\n> "));
+  EXPECT_EQ(leave(), 0);
+  EXPECT_EQ(sent(0), (Words{"right"}));
+}
+
+TEST_F(Conversation, AFailureDoesNotEndIt) {
+  begin({Script::answer(404, R"({"error":{"message":"no such model"}})",
+                        {{"content-type", "application/json"}}),
+         streamed("Here.")});
+  at_.type("one\n");
+  EXPECT_TRUE(at_.shows("no such model"));
+  EXPECT_TRUE(at_.shows("\r\n> "));
+  at_.type("two\n");
+  EXPECT_TRUE(at_.shows("Here.\r\n> "));
+  EXPECT_EQ(leave(), 0);
+  EXPECT_EQ(sent(1), (Words{"two"}));
+}
+
+TEST_F(Conversation, AQuestionThatCannotBeSentDoesNotEndIt) {
+  begin({}, {"--option", "temperature=nan"});
+  for (const char* text : {"one\n", "two\n"}) {
+    at_.type(text);
+    EXPECT_TRUE(at_.shows("openai: option temperature: not a finite number\r\n> "));
+  }
+  EXPECT_EQ(leave(), 0);
+}
+
+TEST_F(Conversation, HelpsAndNamesTheNearestCommand) {
+  begin({streamed("A file.")});
+  at_.type("/help\n");
+  EXPECT_TRUE(at_.shows("Ctrl-D leaves.\r\n> "));
+  at_.type("/rest\n");
+  EXPECT_TRUE(at_.shows("mellea: unknown command \"/rest\": did you mean \"/reset\"?\r\n> "));
+  at_.type("/etc/hosts\n");
+  EXPECT_TRUE(at_.shows("A file.\r\n> "));
+  EXPECT_EQ(leave(), 0);
+  EXPECT_EQ(sent(0), (Words{"/etc/hosts"}));
+}
+
+TEST_F(Conversation, SystemWordsGoWithEachCall) {
+  begin({streamed("First."), streamed("Second.")}, {"--system", "Be brief"});
+  at_.type("one\n");
+  EXPECT_TRUE(at_.shows("First.\r\n> "));
+  at_.type("two\n");
+  EXPECT_TRUE(at_.shows("Second.\r\n> "));
+  EXPECT_EQ(leave(), 0);
+  EXPECT_EQ(sent(1), (Words{"Be brief", "one", "First.", "two"}));
+}
+
+TEST_F(Conversation, ATraceIsShownAfterEachAnswer) {
+  for (const char* form : {"--trace=tree", "--trace=json"}) {
+    const std::string begins =
+        std::string(form) == "--trace=tree" ? "trace " : "{\"resourceSpans\"";
+    begin({streamed("First."), streamed("Second.")}, {form});
+    for (const char* text : {"one\n", "two\n"}) {
+      at_.type(text);
+      EXPECT_TRUE(at_.shows(".\r\n" + begins)) << at_.screen();
+      EXPECT_TRUE(at_.shows("\r\n> "));
     }
-    return true;
-  };
-  type("one\n");
-  ASSERT_TRUE(shows("First.\r\n> "));
-  type("two\n");
-  ASSERT_TRUE(shows("Second.\r\n> "));
-  type("/reset\nthree\n");
-  ASSERT_TRUE(shows("Third.\r\n> "));
-  type("\x04");
-  EXPECT_EQ(program.wait().code, 0);
-  const auto messages = [&](std::size_t request) {
-    return json::parse(server.requests().at(request).body)["messages"].size();
-  };
-  EXPECT_EQ(messages(0), 1U);
-  EXPECT_EQ(messages(1), 3U);
-  EXPECT_EQ(messages(2), 1U);
+    EXPECT_EQ(leave(), 0);
+  }
+}
+
+TEST_F(Conversation, EndsByASignalThatIsNotOfTheKeyboard) {
+  begin({});
+  program_->signal(SIGTERM);
+  EXPECT_EQ(program_->wait().code, 128 + SIGTERM);
 }
 
 // --- Traces ------------------------------------------------------------------------------------

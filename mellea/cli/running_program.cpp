@@ -1,7 +1,9 @@
 #include "mellea/cli/running_program.h"
 
 #include <fcntl.h>
+#include <pty.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,6 +40,33 @@ std::string content_of(const Descriptor& file) {
 
 }  // namespace
 
+Terminal::Terminal() {
+  int user = -1;
+  int device = -1;
+  if (::openpty(&user, &device, nullptr, nullptr, nullptr) != 0) throw std::runtime_error("pty");
+  user_ = Descriptor(user);
+  device_ = Descriptor(device);
+  ::fcntl(user, F_SETFD, FD_CLOEXEC);
+  ::fcntl(device, F_SETFD, FD_CLOEXEC);
+}
+
+void Terminal::type(std::string_view keys) const {
+  if (::write(user_.get(), keys.data(), keys.size()) != static_cast<ssize_t>(keys.size()))
+    throw std::runtime_error("pty");
+}
+
+bool Terminal::shows(std::string_view text) {
+  std::array<char, 1024> buffer;
+  std::size_t at = 0;
+  while ((at = screen_.find(text, waited_for_)) == std::string::npos) {
+    const ssize_t got = ::read(user_.get(), buffer.data(), buffer.size());
+    if (got <= 0) return false;
+    screen_.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+  waited_for_ = at + text.size();
+  return true;
+}
+
 RunningProgram::RunningProgram(const std::vector<std::string>& arguments, Options options)
     : error_(file_with("")) {
   std::array<int, 2> pipe{};
@@ -59,6 +88,10 @@ RunningProgram::RunningProgram(const std::vector<std::string>& arguments, Option
 
   process_ = ::fork();
   if (process_ != 0) return;
+  if (on_device) {
+    ::setsid();
+    ::ioctl(options.device, TIOCSCTTY, 0);  // fails if it is no terminal
+  }
   for (int number = 0; number < 3; ++number)
     ::dup2(standard[static_cast<std::size_t>(number)], number);
   if (!options.folder.empty() && ::chdir(options.folder.c_str()) != 0) ::_exit(126);

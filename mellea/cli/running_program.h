@@ -18,13 +18,34 @@ struct Ended {
   std::string err{};
 };
 
+// A terminal, from the side of who sits at it.
+class Terminal {
+ public:
+  Terminal();
+
+  int device() const noexcept { return device_.get(); }  // for a program
+  void type(std::string_view keys) const;
+  // Blocks until it shows `text`, after what was waited for before. Returns false if nothing more
+  // can come.
+  bool shows(std::string_view text);
+  // All that it has shown.
+  const std::string& screen() const noexcept { return screen_; }
+
+ private:
+  Descriptor user_;
+  Descriptor device_;
+  std::string screen_;
+  std::size_t waited_for_ = 0;  // bytes of screen_
+};
+
 // Starts at once, with a clean environment and, but for `input`, an empty standard input.
 class RunningProgram {
  public:
   struct Options {
     std::map<std::string, std::string> environment{};
     std::string input{};
-    int device = -1;  // a descriptor, for standard input, output and error
+    // A descriptor, for standard input, output and error; a terminal sends it Ctrl-C, too.
+    int device = -1;
     std::string folder{};
   };
 

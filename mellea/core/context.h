@@ -10,7 +10,8 @@
 
 namespace mellea {
 
-// Immutable: add() gives a longer one that shares its messages, so any thread may read one.
+// Immutable: add() and with() give another one that shares its messages, so any thread may read
+// one.
 class Context {
  public:
   // Whether a call sees the turns before it.
@@ -18,23 +19,28 @@ class Context {
     simple,  // no: each call stands alone
     chat,    // yes, all of them
   };
+  using Turns = std::vector<std::shared_ptr<const Message>>;  // none is null
 
   static Context simple() { return Context(Kind::simple); }
   static Context chat() { return Context(Kind::chat); }
 
   [[nodiscard]] Context add(Message message) const;
+  [[nodiscard]] Context add(const Turns& more) const;
+  [[nodiscard]] Context with(Turns turns) const;  // the same kind, with these instead
   [[nodiscard]] Context cleared() const { return Context(kind_); }  // the same kind, no turns
 
   Kind kind() const noexcept { return kind_; }
   std::size_t size() const noexcept { return turns_->size(); }
 
-  // Every turn, oldest first.
+  // Every turn, oldest first; valid as long as a copy of this context is.
+  const Turns& turns() const noexcept { return *turns_; }
   std::vector<Message> messages() const;
+  // Whether it is `earlier`, or goes on from there: the very messages, not equal ones.
+  bool continues(const Context& earlier) const noexcept;
   // The turns that go to the model with a new one: none of a simple context.
   std::vector<Message> view() const;
 
  private:
-  using Turns = std::vector<std::shared_ptr<const Message>>;
   explicit Context(Kind kind) : kind_(kind) {}
 
   Kind kind_;

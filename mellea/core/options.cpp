@@ -5,6 +5,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <tuple>
+#include <type_traits>
 
 #include "mellea/core/error.h"
 #include "mellea/core/text.h"
@@ -42,6 +43,19 @@ constexpr std::tuple kFields{
 };
 constexpr auto kNames =
     std::apply([](const auto&... fields) { return std::array{fields.name...}; }, kFields);
+
+template <class T>
+constexpr OptionName named(const Field<T>& field) {
+  using Type = OptionName::Type;
+  if constexpr (std::is_same_v<T, double>) return {field.name, Type::number};
+  if constexpr (std::is_same_v<T, std::int64_t>) return {field.name, Type::whole_number};
+  if constexpr (std::is_same_v<T, bool>) return {field.name, Type::boolean};
+  if constexpr (std::is_same_v<T, std::vector<std::string>>) return {field.name, Type::texts};
+  return {field.name, Type::text};
+}
+constexpr auto kTypes =
+    std::apply([](const auto&... fields) { return std::array{named(fields)...}; }, kFields);
+
 constexpr std::array<std::string_view, 7> kThinkLevels = {"none", "minimal", "low", "medium",
                                                           "high", "on",      "off"};
 
@@ -113,6 +127,8 @@ std::vector<std::string_view> names_of_set(const ModelOptions& options) {
       kFields);
   return names;
 }
+
+std::span<const OptionName> option_names() noexcept { return kTypes; }
 
 void set_option(ModelOptions& options, std::string_view name, std::string_view value) {
   if (name.starts_with("x.") && name.size() > 2) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -66,6 +67,14 @@ ModelOptions merged(const ModelOptions& nearer, const ModelOptions& wider);
 
 // The names of the options that are set, `extra` aside, as set_option() takes them.
 std::vector<std::string_view> names_of_set(const ModelOptions& options);
+
+// What set_option() takes by name, `extra` aside, and what a value of it is.
+struct OptionName {
+  enum class Type { number, whole_number, boolean, text, texts };
+  std::string_view name{};  // static lifetime
+  Type type = Type::text;
+};
+std::span<const OptionName> option_names() noexcept;
 
 // Sets an option from text: `temperature=0.2`, `stop=END` (again for a second one), `x.NAME=VALUE`
 // into `extra` (VALUE is JSON, or else a string). Throws Error (Errc::invalid_request) that names

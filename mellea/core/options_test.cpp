@@ -45,6 +45,20 @@ TEST(OptionsTest, ExtrasAreMergedMemberByMember) {
   EXPECT_EQ(both.extra.text(), R"({"a":1,"b":2})");
 }
 
+TEST(OptionsTest, EachNameTakesAValueOfItsType) {
+  for (const auto& [name, type] : option_names()) {
+    ModelOptions options;
+    switch (type) {
+      case OptionName::Type::number: set_option(options, name, "0.5"); break;
+      case OptionName::Type::whole_number: set_option(options, name, "5"); break;
+      case OptionName::Type::boolean: set_option(options, name, "true"); break;
+      case OptionName::Type::text:
+      case OptionName::Type::texts: set_option(options, name, "low"); break;
+    }
+    EXPECT_EQ(names_of_set(options), std::vector{name});
+  }
+}
+
 TEST(OptionsTest, ReadsEveryKindFromText) {
   ModelOptions options;
   set_option(options, "temperature", "0.25");

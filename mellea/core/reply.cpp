@@ -87,6 +87,7 @@ std::string_view to_string(Notice::Kind kind) noexcept {
     case Notice::Kind::plugin_slow: return "plugin_slow";
     case Notice::Kind::callback_failed: return "callback_failed";
     case Notice::Kind::background_dropped: return "background_dropped";
+    case Notice::Kind::summary_failed: return "summary_failed";
     case Notice::Kind::left_behind: break;
   }
   return "left_behind";

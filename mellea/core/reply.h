@@ -48,6 +48,7 @@ struct Notice {
     plugin_slow,         // name: the plugin
     callback_failed,     // text: what a function of the user's threw
     background_dropped,  // count: events that no background handler saw
+    summary_failed,      // text: why what was said could not be summed up
     left_behind,         // a handler that had not returned when the Runtime went
   };
   Kind kind = Kind::retry;

@@ -72,12 +72,6 @@ std::string listed(const List& list, const Show& show) {
   return all;
 }
 
-std::size_t code_points(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80;
-  }));
-}
-
 bool is_multiple(const json& value, double of) {
   const bool whole = std::trunc(of) == of && std::abs(of) < 0x1p53;
   if (whole && value.is_number_unsigned())
@@ -255,6 +249,7 @@ class Schema::Reader {
   std::uint64_t size(const json& value, const std::string& path) {
     if (!is_integer(value) || value.get<double>() < 0)
       refuse(path, "must be a whole number, 0 or more");
+    if (value.get<double>() >= 0x1p64) return std::numeric_limits<std::uint64_t>::max();
     return value.get<std::uint64_t>();
   }
 

@@ -92,6 +92,11 @@ TEST(Schema, RefusesWhatItWouldPassOver) {
   EXPECT_EQ(refusal(R"({"minLength":-1})"), "schema: minLength: must be a whole number, 0 or more");
 }
 
+TEST(Schema, ASizeThatNothingCanHaveIsOne) {
+  EXPECT_FALSE(Schema(Json::parse(R"({"minItems":6e34})")).allows(json::array({1})));
+  EXPECT_TRUE(Schema(Json::parse(R"({"maxLength":18446744073709551616})")).allows("a"));
+}
+
 TEST(Schema, ReferringToItselfForTheSameValueIsRefused) {
   EXPECT_NE(refusal(R"({"$ref":"#"})"), "");
   EXPECT_NE(refusal(R"({"anyOf":[{"type":"string"},{"$ref":"#"}]})"), "");

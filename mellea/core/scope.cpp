@@ -237,4 +237,10 @@ TraceRef Scope::parent_trace() const noexcept {
 
 const Origin* Scope::origin() const noexcept { return node_ ? node_->origin.get() : nullptr; }
 
+const Origin* Scope::nearest_origin() const noexcept {
+  for (const Node* node = node_.get(); node; node = node->parent.get())
+    if (node->origin) return node->origin.get();
+  return nullptr;
+}
+
 }  // namespace mellea

@@ -100,6 +100,8 @@ class Scope {
   // Where the caller was when this very operation was entered; null if it was not entered from
   // outside. Then the caller's span is its parent, and parent_trace() a link.
   const Origin* origin() const noexcept;
+  // Of the nearest operation, from here outwards, that was entered from outside; null if none was.
+  const Origin* nearest_origin() const noexcept;
 
  private:
   struct Node;

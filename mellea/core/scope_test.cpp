@@ -67,6 +67,8 @@ TEST(ScopeTest, AnOriginIsOfTheOperationThatWasEnteredWithIt) {
   const Scope action = Scope::root(Kind::session).child(Kind::action, {.origin = origin});
   EXPECT_EQ(action.origin(), origin.get());
   EXPECT_EQ(action.child(Kind::generation).origin(), nullptr);
+  EXPECT_EQ(action.child(Kind::generation).nearest_origin(), origin.get());
+  EXPECT_EQ(Scope::root(Kind::session).nearest_origin(), nullptr);
 }
 
 TEST(TraceRefTest, ReadsWhatItWrites) {

@@ -1,5 +1,6 @@
 #include "mellea/core/strategy.h"
 
+#include <cmath>
 #include <utility>
 
 #include "mellea/core/text.h"
@@ -83,20 +84,22 @@ Strategy best_of_n(int count, Strategy::Score score) {
 
 Strategy majority(int count, Alike alike) {
   if (!alike) alike = same_text;
-  return Strategy({.name = "MajorityVotingStrategy",
-                   .candidates = count,
-                   .first_wins = false,
-                   .choose = [alike = std::move(alike)](const Attempts& all) {
-                     std::vector<double> likeness(all.size(), 1);
-                     for (std::size_t a = 0; a < all.size(); ++a)
-                       for (std::size_t b = a + 1; b < all.size(); ++b) {
-                         const double both = alike(*all[a].reply, *all[b].reply);
-                         likeness[a] += both;
-                         likeness[b] += both;
-                       }
-                     return place_of_best(all.size(),
-                                          [&](std::size_t place) { return likeness[place]; });
-                   }});
+  return Strategy(
+      {.name = "MajorityVotingStrategy",
+       .candidates = count,
+       .first_wins = false,
+       .choose = [alike = std::move(alike)](const Attempts& all) {
+         std::vector<double> likeness(all.size(), 1);
+         for (std::size_t a = 0; a < all.size(); ++a)
+           for (std::size_t b = a + 1; b < all.size(); ++b) {
+             const double both = alike(*all[a].reply, *all[b].reply);
+             if (std::isnan(both))
+               throw Error(Errc::invalid_request, "majority: the likeness is no number");
+             likeness[a] += both;
+             likeness[b] += both;
+           }
+         return place_of_best(all.size(), [&](std::size_t place) { return likeness[place]; });
+       }});
 }
 
 Strategy in_parallel(const Strategy& strategy, int candidates) {

@@ -87,6 +87,12 @@ std::string to_utf8(std::string_view text) {
   return valid;
 }
 
+std::size_t code_points(std::string_view text) noexcept {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+  }));
+}
+
 std::string_view first_code_points(std::string_view text, std::size_t count) noexcept {
   std::size_t at = 0;
   for (; at < text.size(); ++at)

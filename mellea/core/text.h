@@ -13,6 +13,9 @@ bool is_utf8(std::string_view text) noexcept;
 // Each byte that is not part of a code point becomes U+FFFD.
 std::string to_utf8(std::string_view text);
 
+// How many there are in valid UTF-8.
+std::size_t code_points(std::string_view text) noexcept;
+
 // The first `count` code points of valid UTF-8.
 std::string_view first_code_points(std::string_view text, std::size_t count) noexcept;
 

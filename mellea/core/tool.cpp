@@ -14,11 +14,22 @@ constexpr std::size_t kMostProblems = 4;  // that the model is told of at once
   throw Error(Errc::invalid_request, "tool " + spec.name + ": " + what);
 }
 
+void refuse_without_name(const ToolSpec& spec) {
+  if (spec.name.empty())
+    throw Error(Errc::invalid_request, "a tool has no name: the model could not ask for it");
+}
+
 }  // namespace
 
+Tool::Tool(Parts parts) : parts_(std::make_shared<const Parts>(std::move(parts))) {}
+
+Tool Tool::unchecked(ToolSpec spec, Run run) {
+  refuse_without_name(spec);
+  return Tool(Parts{.spec = std::move(spec), .run = std::move(run)});
+}
+
 Tool::Tool(ToolSpec spec, Run run) {
-  if (run && spec.name.empty())
-    throw Error(Errc::invalid_request, "a tool has no name: the model could not ask for it");
+  if (run) refuse_without_name(spec);
   std::shared_ptr<const Schema> schema;
   if (run && spec.parameters) {
     const nlohmann::json& parameters = *spec.parameters;

@@ -27,21 +27,29 @@ class Tool {
   // object (see Schema for what is known).
   Tool(ToolSpec spec, Run run);
 
+  // For parameters that are somebody else's to check, as those of a server that the tool calls:
+  // they may say what Schema does not know. The model is told of them as they are, and `run` is
+  // given any JSON object, with no default filled in. Throws Error if it has no name.
+  static Tool unchecked(ToolSpec spec, Run run);
+
   const ToolSpec& spec() const noexcept { return parts_->spec; }
   const std::string& name() const noexcept { return parts_->spec.name; }
   const Run& run() const noexcept { return parts_->run; }  // may be empty
 
   // What a model wrote, as the tool is to get it: defaults filled in, and a value of another type
   // made one of the right type where nothing is lost by it ("5" for an integer, but not "5.5").
-  // Throws Error (Errc::invalid_request) in words that a model can mend its call by.
+  // An unchecked tool gets what was written. Throws Error (Errc::invalid_request) in words that a
+  // model can mend its call by.
   Json arguments(const std::string& written) const;
 
  private:
   struct Parts {
     ToolSpec spec{};
     Run run{};
-    std::shared_ptr<const Schema> schema{};  // null: no parameters, or nobody runs it
+    std::shared_ptr<const Schema> schema{};  // null: no parameters, unchecked, or nobody runs it
   };
+  explicit Tool(Parts parts);
+
   std::shared_ptr<const Parts> parts_;  // never null
 };
 using Tools = std::vector<Tool>;

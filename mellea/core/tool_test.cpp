@@ -89,6 +89,17 @@ TEST(ToolTest, RefusesParametersThatNoArgumentsCouldBe) {
   EXPECT_NO_THROW(Tool({.name = "x", .parameters = Json::parse(R"({"odd":1})")}));
 }
 
+TEST(ToolTest, WhatIsUncheckedIsToldToTheModelAndHandedOnAsItIs) {
+  const Json odd = Json::parse(R"({"type":"object","if":{"required":["a"]},"then":false})");
+  EXPECT_THROW(Tool({.name = "odd", .parameters = odd}, nothing), Error);
+  const Tool tool = Tool::unchecked({.name = "odd", .parameters = odd}, nothing);
+  EXPECT_EQ(tool.spec().parameters.text(), odd.text());
+  EXPECT_EQ(tool.arguments(R"({"a":"5","b":null})").text(), R"({"a":"5","b":null})");
+  EXPECT_EQ(tool.arguments("").text(), "{}");
+  EXPECT_EQ(refused(tool, "[1]"), "tool odd: the arguments must be a JSON object, and are [1]");
+  EXPECT_THROW(Tool::unchecked({}, nothing), Error);
+}
+
 TEST(ToolTest, ANumberInATextIsANumberIfNothingIsLost) {
   EXPECT_EQ(given(R"({"type":"integer"})", R"("5")"), "5");
   EXPECT_EQ(given(R"({"type":"integer"})", R"(" -3.0 ")"), "-3");

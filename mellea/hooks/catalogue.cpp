@@ -82,7 +82,7 @@ constexpr std::tuple kRows{
                         "requirements trace"},
     Row<StreamingEvent>{Kind::stream, Place::between, "scope at what"},
     Row<StreamingEnd>{Kind::stream, Place::closing,
-                      "opening ending success failures length target"},
+                      "opening ending success failures length generation"},
 };
 static_assert(std::tuple_size_v<decltype(kRows)> == kEventCount);
 

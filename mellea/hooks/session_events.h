@@ -45,7 +45,7 @@ struct SessionReset {
 struct ContextCompacted {
   static constexpr std::string_view name = "context_compacted";
   static constexpr Allows allows{};
-  const Scope scope{};           // of the session, or of the action that caused it
+  const Scope scope{};           // of the session, or the action or agent that caused it
   const std::string_view how{};  // "window", "tokens", "summary": static lifetime
   const Context before = Context::simple();
   const Context after = Context::simple();

@@ -75,8 +75,9 @@ struct StreamingEnd {
   const Ending ending{};
   const bool success = false;  // read to its end, and no check failed on the way
   const std::shared_ptr<const std::vector<Checked>> failures{};  // that ended it; null: none did
-  const std::size_t length = 0;                  // of the text that was given out, in code points
-  const std::shared_ptr<const Target> target{};  // null: nothing was sent
+  const std::size_t length = 0;  // of the text that was given out, in code points
+  // How the generation began that was begun last; null: none was.
+  const std::shared_ptr<const GenerationPreCall> generation{};
 };
 
 }  // namespace mellea

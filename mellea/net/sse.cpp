@@ -1,6 +1,9 @@
 #include "mellea/net/sse.h"
 
+#include <charconv>
+#include <cstdint>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "mellea/core/error.h"
@@ -68,6 +71,7 @@ const char* SseParser::find_line_end() noexcept {
 
 bool SseParser::take_line(std::string_view line) {
   if (line.empty()) {
+    if (id_ != last_id_) last_id_ = id_;
     if (has_data_) return true;
     clear_event();
     return false;
@@ -85,8 +89,19 @@ bool SseParser::take_line(std::string_view line) {
     }
   } else if (field == "event") {
     name_.view = value;
-  }  // a comment, or a field that we do not use
+  } else {
+    take_rare(field, value);
+  }
   return false;
+}
+
+void SseParser::take_rare(std::string_view field, std::string_view value) {
+  if (field == "id" && value.find('\0') == value.npos) id_ = value;
+  if (field != "retry") return;  // a comment, or a field that nobody knows
+  std::int64_t time = 0;
+  const auto [end, fault] = std::from_chars(value.data(), value.data() + value.size(), time);
+  if (fault == std::errc() && end == value.data() + value.size() && time >= 0)
+    retry_ = std::chrono::milliseconds(time);
 }
 
 void SseParser::check_size(std::size_t bytes) const {

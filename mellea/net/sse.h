@@ -4,7 +4,9 @@
 //   for (SseEvent event; parser.next(event);) use(event.data);
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,8 +18,7 @@ struct SseEvent {
 };
 
 // Takes a stream however it was cut on the wire and gives its events, each as soon as it is whole.
-// After the WHATWG's "Server-sent events", less ids and reconnection times. An event that came in
-// one piece is not copied.
+// After the WHATWG's "Server-sent events". An event that came in one piece is not copied.
 class SseParser {
  public:
   explicit SseParser(std::size_t max_event = 16U << 20U) : max_event_(max_event) {}
@@ -32,6 +33,12 @@ class SseParser {
   // Error (parse_error) when a line or an event is over `max_event` bytes.
   bool next(SseEvent& event);
 
+  // For who asks for the rest of a stream that broke off. The id of the last event that was whole,
+  // also of one without data, which is not given out; empty if none had any.
+  const std::string& last_id() const noexcept { return last_id_; }
+  // How long to wait before that, as the server says it; nothing if it said nothing.
+  std::optional<std::chrono::milliseconds> retry() const noexcept { return retry_; }
+
  private:
   // A text that is looked at where it came, and kept when it must outlive that.
   struct Text {
@@ -45,6 +52,7 @@ class SseParser {
   const char* find_line_end() noexcept;
   bool next_line(std::string_view& line);
   bool take_line(std::string_view line);  // true if it ends an event
+  void take_rare(std::string_view field, std::string_view value);
   void check_size(std::size_t bytes) const;
   void clear_event() noexcept;
   void keep_texts();
@@ -60,6 +68,9 @@ class SseParser {
   bool given_ = false;  // the event in name_ and data_ was given out
   Text name_{};
   Text data_{};
+  std::string id_{};  // of the event that comes, or else as last_id_
+  std::string last_id_{};
+  std::optional<std::chrono::milliseconds> retry_{};
 };
 
 }  // namespace mellea

@@ -118,6 +118,23 @@ Errc error_of(SseParser& parser, std::string_view bytes) {
   return Errc::unknown;
 }
 
+TEST(SseParserTest, TheIdOfTheLastWholeEventAndTheTimeToWaitAreKnownHoweverItIsCut) {
+  const std::string stream = "id: 1\nretry: 250\ndata: a\n\nid: 2\n\nretry: soon\nid: 3\ndata: b\n";
+  for (std::size_t cut = 0; cut <= stream.size(); ++cut) {
+    SseParser parser;
+    Events events;
+    for (const std::string& piece : {stream.substr(0, cut), stream.substr(cut)}) {
+      parser.feed(piece);
+      take_all(parser, events);
+    }
+    EXPECT_EQ(events, Events{"|a"});
+    EXPECT_EQ(parser.last_id(), "2") << cut;
+    EXPECT_EQ(parser.retry(), std::chrono::milliseconds(250));
+  }
+  EXPECT_EQ(SseParser().last_id(), "");
+  EXPECT_FALSE(SseParser().retry());
+}
+
 TEST(SseParserTest, AnEventAtTheLimitPasses) {
   SseParser parser(100);
   EXPECT_EQ(error_of(parser, "data:" + std::string(95, 'x') + "\n\n"), Errc::unknown);

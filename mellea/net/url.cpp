@@ -87,7 +87,12 @@ std::string join_url(std::string_view base, std::string_view path) {
   while (path.starts_with('/')) path.remove_prefix(1);
   std::string joined(front);
   if (!path.empty()) (joined += '/') += path;
-  return joined += base.substr(query);
+  std::string_view rest = base.substr(query);
+  if (rest.starts_with('?') && path.find('?') != path.npos) {
+    joined += '&';
+    rest.remove_prefix(1);
+  }
+  return joined += rest;
 }
 
 }  // namespace mellea

@@ -21,7 +21,7 @@ struct Url {
 Url parse_url(std::string_view text);
 
 // "http://h/v1/" and "/chat/completions" make "http://h/v1/chat/completions". A query of the base
-// stays at the end.
+// stays at the end, after one of the path.
 std::string join_url(std::string_view base, std::string_view path);
 
 }  // namespace mellea

@@ -68,6 +68,9 @@ TEST(UrlTest, JoinsWithOneSlash) {
 
 TEST(UrlTest, KeepsAQueryAtTheEnd) {
   EXPECT_EQ(join_url("http://h/v1/?api-version=2", "/chat"), "http://h/v1/chat?api-version=2");
+  EXPECT_EQ(join_url("http://h/v1?version=2", "/models?limit=9"),
+            "http://h/v1/models?limit=9&version=2");
+  EXPECT_EQ(join_url("http://h/v1", "/models?limit=9"), "http://h/v1/models?limit=9");
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "mellea/runtime/summary.h"
+
 namespace mellea {
 namespace {
 
@@ -41,21 +43,25 @@ Model model_of(const SessionState& session, const std::shared_ptr<RunningCall>& 
 }
 
 std::shared_ptr<Action> Action::begin(std::shared_ptr<SessionState> session, MadeCall call) {
-  Message message = call.component->render(told(call.options.requirements));
+  const Requirements given = call.options.requirements;
   const std::shared_ptr<Action> action(
-      new Action(std::move(session), std::move(call), std::move(message)));
+      new Action(std::move(session), std::move(call), rendered(*call.component, given)));
   try {
     action->refuse_what_can_not_be();
     const ComponentPreExecute& opening = *action->operation_.opening();
     if (opening.format && opening.format->schema)
       action->schema_ = std::make_shared<const Schema>(opening.format->schema);
-    // A plugin may have changed them.
-    action->message_ = std::make_shared<const Message>(
-        action->call_.component->render(told(opening.requirements)));
+    action->message_ = opening.action;
+    if (opening.requirements != given)
+      action->message_ =
+          std::make_shared<const Message>(rendered(*action->call_.component, opening.requirements));
+    if (!action->call_.aside)
+      action->call_.before =
+          context_of(action->session_, action->call_, action->operation_.scope());
     return action;
   } catch (...) {
     const Error error = caught_error("the call");
-    action->end(ended_with(error));
+    action->end(ended_with(error, action->model_.cancellation->reason()));
     throw error;
   }
 }
@@ -75,7 +81,8 @@ void Action::refuse_what_can_not_be() const {
   if (!opening.requirements.empty() && !opening.strategy)
     throw Error(Errc::invalid_request,
                 "requirement \"" + std::string(opening.requirements.front().title()) +
-                    "\": without a strategy nothing would check it: name one");
+                    "\": without a strategy nothing would check it: instruct() has one, and chat() "
+                    "and act() take one");
 }
 
 bool Action::may_sample_again() const noexcept {
@@ -90,7 +97,7 @@ Question Action::question() const {
   const ComponentPreExecute& opening = *operation_.opening();
   return {.parent = operation_.scope(),
           .message = message_,
-          .context = opening.context,
+          .context = call_.before,
           .component = opening.component,
           .prompt = opening.prompt,
           .options = *opening.options,
@@ -103,6 +110,10 @@ Question Action::question() const {
 
 std::shared_ptr<Generation> Action::send() {
   try {
+    if (may_sample_again())
+      throw Error(Errc::invalid_request,
+                  "a call that is started has one answer: requirements, a format with a strategy, "
+                  "candidates and scores need instruct(), chat() or act()");
     Question question = this->question();
     if (operation_.opening()->strategy) begin_sampling(question);
     return model_.ask(std::move(question), [self = shared_from_this()](const Generated& generated) {
@@ -210,7 +221,12 @@ Result Action::completed(const Result& of_generation) const {
 
 void Action::end_well(std::vector<Message> said, Closing<ComponentPreExecute>::Facts facts) {
   facts.context = call_.aside ? session_->context_now()
-                              : session_->add_turns(call_.conversation, std::move(said));
+                              : session_->add_turns({.conversation = call_.conversation,
+                                                     .said = std::move(said),
+                                                     .usage = facts.reply->usage,
+                                                     .before = call_.before,
+                                                     .hooks = call_.hooks,
+                                                     .scope = operation_.scope()});
   operation_.end(ended_ok(), std::move(facts));
   call_.running = nullptr;  // the session need not wait for whoever holds the result
 }

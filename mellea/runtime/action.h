@@ -21,7 +21,7 @@ struct MadeCall {
   std::shared_ptr<const Origin> origin{};
   Context before = Context::simple();
   std::shared_ptr<const std::string> conversation{};
-  bool aside = false;  // what is said is no turn of the session's conversation
+  bool aside = false;  // neither goes on from the session's conversation nor adds to it
 };
 
 // How the model of a session is asked within a call.
@@ -32,8 +32,9 @@ Model model_of(const SessionState& session, const std::shared_ptr<RunningCall>& 
 // Used by one thread at a time, and then by whoever sees the end of its generation.
 class Action : public std::enable_shared_from_this<Action> {
  public:
-  // Tells the opening event. Throws Error, with the closing one told, if a plugin stopped it, or
-  // the call can't be made as it is.
+  // Tells the opening event, and has the model sum up what was said before if that is due. Throws
+  // Error, with the closing one told, if a plugin stopped it, the call can't be made as it is, or
+  // it was cancelled meanwhile.
   static std::shared_ptr<Action> begin(std::shared_ptr<SessionState> session, MadeCall call);
 
   // Whether one answer may not be enough: then only run() will do.
@@ -52,7 +53,7 @@ class Action : public std::enable_shared_from_this<Action> {
   Question question() const;
   void begin_sampling(Question& question);
   std::optional<Error> ended(const Generated& generated);
-  // Adds what was said to the conversation, and tells the end.
+  // Adds what was said to the conversation, the reply last, and tells the end.
   void end_well(std::vector<Message> said, Closing<ComponentPreExecute>::Facts facts);
   void end(const Ending& ending);
 

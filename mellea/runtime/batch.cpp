@@ -132,7 +132,9 @@ BatchResult run_batch(const Model& model, BatchJob job) {
     if (operation.block()) throw blocked_error(*operation.block());
     batch.run();
   } catch (...) {
-    const Error error = caught_error(provider);
+    Error error = caught_error(provider);
+    if (error.code() == Errc::cancelled && model.cancellation->reason() != CancelReason::none)
+      error = model.cancellation->error();
     ended(ended_with(error, model.cancellation->reason()));
     throw error;
   }

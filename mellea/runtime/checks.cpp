@@ -91,7 +91,8 @@ void Checks::call(std::size_t place) noexcept {
     const UserCode seen(job_.model.hooks, job_.within);
     found_[place] = check(Call{.scope = job_.within, .stop = cancellation_->token()});
   } catch (...) {
-    fail(caught_error("requirement \"" + std::string(requirement.title()) + '"'));
+    fail(caught_in_user_code("requirement \"" + std::string(requirement.title()) + '"',
+                             *cancellation_));
   }
 }
 

@@ -29,9 +29,9 @@ bool is_content(const Chunk& chunk) {
 
 void limit(Limits& limits, std::optional<Instant> until) {
   if (!until || *until == Instant::max()) return;
-  const auto left = std::max(
-      std::chrono::ceil<std::chrono::milliseconds>(*until - std::chrono::steady_clock::now()),
-      std::chrono::milliseconds(1));
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(*until - std::chrono::steady_clock::now());
+  if (left.count() <= 0) throw Error(Errc::timeout, "the time was up before the request was sent");
   if (limits.whole.count() == 0 || left < limits.whole) limits.whole = left;
 }
 
@@ -64,7 +64,9 @@ std::shared_ptr<Generation> Generation::start(GenerationOptions options) {
   } catch (const Error& error) {
     generation->cut_off_.reset();
     generation->effort_.times.ended = std::chrono::steady_clock::now();
-    operation.end(ended_with(error), {.effort = generation->effort_});
+    const CancelReason reason = cancellation ? cancellation->reason() : CancelReason::none;
+    operation.end(reason == CancelReason::none ? ended_with(error) : ended_with(error, reason),
+                  {.effort = generation->effort_});
     throw;
   }
   Lock lock(generation->mutex_);

@@ -45,7 +45,8 @@ struct GenerationOptions {
   OnEnd on_end{};
 };
 
-// Shortens the limit of the whole to what is left until then.
+// Shortens the limit of the whole to what is left until then. Throws Error (Errc::timeout) if
+// nothing is.
 void limit(Limits& limits, std::optional<Instant> until);
 
 // Exactly one thread at a time holds the pump: it takes chunks from the backend's stream, tells the
@@ -86,8 +87,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
   bool runs() const noexcept;
   std::string partial_text() const;
   const Scope& scope() const noexcept { return operation_.scope(); }
-  const std::shared_ptr<const Target>& target() const noexcept {
-    return operation_.opening()->target;
+  const std::shared_ptr<const GenerationPreCall>& opening() const noexcept {
+    return operation_.opening();
   }
 
  private:

@@ -4,19 +4,12 @@
 #include <string>
 
 #include "mellea/core/text.h"
+#include "mellea/runtime/sections.h"
 
 namespace mellea {
 namespace {
 
 constexpr std::size_t kLongestReason = 500;  // code points
-
-// More backquotes than stand in a row anywhere in `text`, and three at least.
-std::string fence_for(std::string_view text) {
-  std::size_t longest = 2;
-  std::size_t row = 0;
-  for (const char c : text) longest = std::max(longest, row = c == '`' ? row + 1 : 0);
-  return std::string(longest + 1, '`');
-}
 
 // How many bytes at the front are a mark, and part of no word: blanks and punctuation of ASCII, and
 // in UTF-8 general and wide punctuation, and pictures; 0 if none is.

@@ -72,7 +72,11 @@ std::shared_ptr<const Block> Closing<GenerationBatchPreCall>::tell(
     if (ending.outcome == Outcome::ok) block = hooks.decide(event).block();
     if (!block) hooks.tell(event);
   }
-  if (block) ending = ended_with(blocked_error(*block));
+  if (block) {
+    const Instant at = ending.at;  // when the batch did, not when the plugin had made up its mind
+    ending = ended_with(blocked_error(*block));
+    ending.at = at;
+  }
   if (ending.error && hooks.wanted<GenerationBatchError>())
     hooks.tell(GenerationBatchError{.opening = std::move(opening),
                                     .ending = std::move(ending),
@@ -152,7 +156,7 @@ std::shared_ptr<const Block> Closing<StreamingStart>::tell(
                             .success = facts.success,
                             .failures = std::move(facts.failures),
                             .length = facts.length,
-                            .target = std::move(facts.target)});
+                            .generation = std::move(facts.generation)});
   return nullptr;
 }
 

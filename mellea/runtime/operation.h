@@ -135,7 +135,7 @@ struct Closing<StreamingStart> {
     bool success = false;
     std::shared_ptr<const std::vector<Checked>> failures{};
     std::size_t length = 0;
-    std::shared_ptr<const Target> target{};
+    std::shared_ptr<const GenerationPreCall> generation{};
   };
   static bool wanted(const Hooks& hooks) noexcept { return hooks.wanted<StreamingEnd>(); }
   static std::shared_ptr<const Block> tell(const Hooks& hooks,

@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "mellea/runtime/react_run.h"
+#include "mellea/runtime/summary.h"
 #include "mellea/runtime/tool_calls.h"
 #include "mellea/runtime/usage_sum.h"
 
@@ -36,6 +38,24 @@ class Thought : public Component {
   }
 };
 
+// Makes the references of a schema that moves to `path` lead where they led. Definitions stay at
+// the root.
+void lead_on(nlohmann::json& schema, const std::string& path) {
+  static constexpr auto kValues =
+      std::to_array<std::string_view>({"const", "default", "enum", "examples"});
+  if (schema.is_array())
+    for (nlohmann::json& each : schema) lead_on(each, path);
+  if (!schema.is_object()) return;
+  for (auto& [name, value] : schema.items()) {
+    const std::string* const goal = name == "$ref" ? value.get_ptr<const std::string*>() : nullptr;
+    if (goal && goal->starts_with('#') && !goal->starts_with("#/$defs/") &&
+        !goal->starts_with("#/definitions/"))
+      value = '#' + path + goal->substr(1);
+    else if (std::find(kValues.begin(), kValues.end(), name) == kValues.end())
+      lead_on(value, path);
+  }
+}
+
 // Gives its argument back, as text or, where a format is asked for, as JSON.
 Tool final_tool(const std::optional<Format>& format) {
   nlohmann::json answer = {{"type", "string"}};
@@ -45,17 +65,21 @@ Tool final_tool(const std::optional<Format>& format) {
     answer = {{"type", "object"}};
   nlohmann::json parameters = {
       {"type", "object"}, {"properties", {{"answer", answer}}}, {"required", {"answer"}}};
-  // References of the format's schema are to its own root.
-  if (const auto definitions = answer.find("$defs"); definitions != answer.end()) {
-    parameters["$defs"] = *definitions;
-    parameters["properties"]["answer"].erase("$defs");
-  }
+  // What references of the format's schema are to stands at the root, or moves with it.
+  nlohmann::json& moved = parameters["properties"]["answer"];
+  for (const char* definitions : {"$defs", "definitions"})
+    if (const auto found = moved.find(definitions); found != moved.end()) {
+      parameters[definitions] = std::move(*found);
+      moved.erase(found);
+      lead_on(parameters[definitions], "/properties/answer");
+    }
+  lead_on(moved, "/properties/answer");
   return Tool({.name = std::string(kFinalTool),
                .description = "Ends the work with the answer to the goal.",
                .parameters = Json(std::move(parameters))},
-              [](const Json& arguments, const Call&) {
+              [is_text = !format](const Json& arguments, const Call&) {
                 const nlohmann::json& given = arguments->at("answer");
-                return given.is_string() ? given.get<std::string>() : given.dump();
+                return is_text ? given.get<std::string>() : given.dump();
               });
 }
 
@@ -86,8 +110,9 @@ class React {
         context_(Context::chat()) {}
 
   void run(const std::string& goal) {
-    for (const Message& message : call_.before.view()) context_ = context_.add(message);
+    if (call_.before.kind() == Context::Kind::chat) context_ = context_.with(call_.before.turns());
     context_ = context_.add(Goal(goal).render({}));
+    goal_ = context_.turns().back();
     const int limit = operation_.opening()->max_steps;
     while (!answer_ && (limit <= 0 || std::ssize(steps_) < limit)) step();
   }
@@ -107,14 +132,16 @@ class React {
 
   void step() {
     MadeCall call = call_;
-    call.component = std::make_shared<const Thought>();
     call.options = call_options();
     call.parent = operation_.scope();
     call.origin = nullptr;
+    compact(call);
+    call.component = std::make_shared<const Thought>();
     call.before = context_;
     call.aside = true;
     const Result said = Action::begin(session_, std::move(call))->run();
     context_ = context_.add(Thought().render({})).add(said_by(said.reply()));
+    measure_ = measured(context_.turns(), said.usage());
     AgentResult::Step step{.said = said};
     if (!said.tool_calls().empty()) {
       step.tools = run_tools(model_, {.parent = operation_.scope(),
@@ -131,12 +158,29 @@ class React {
     steps_.push_back(std::move(step));
   }
 
+  void compact(const MadeCall& call) {
+    const Compaction& compaction = session_->compaction;
+    const auto division = divide(compaction, context_.turns(), measure_, goal_.get());
+    if (!division) return;
+    const Context before = context_;
+    if (compaction.summarise) {
+      context_ = sum_up(session_, call, call.parent, before, *division).value_or(before);
+      return;
+    }
+    context_ = before.with(division->what_stays());
+    tell_compacted(
+        call.hooks,
+        {.scope = call.parent, .how = division->how, .before = before, .after = context_});
+  }
+
   const std::shared_ptr<SessionState>& session_;
   const MadeCall& call_;
   const Operation<AgentStart>& operation_;
   const ReactOptions& options_;
   const Model model_;
-  Context context_;  // of the agent alone
+  Context context_;                      // of the agent alone
+  std::shared_ptr<const Message> goal_;  // in it, from run() on
+  Measure measure_;                      // of the newest answer
   std::vector<AgentResult::Step> steps_;
   std::optional<std::string> answer_;
 };
@@ -173,8 +217,11 @@ AgentResult run_react(const std::shared_ptr<SessionState>& session, MadeCall cal
   }
   const std::optional<std::string>& answer = react.answer();
   if (answer)
-    session->add_turns(call.conversation, {{.text = std::move(goal)},
-                                           {.role = Message::Role::assistant, .text = *answer}});
+    session->add_turns(
+        {.conversation = call.conversation,
+         .said = {{.text = std::move(goal)}, {.role = Message::Role::assistant, .text = *answer}},
+         .hooks = call.hooks,
+         .scope = operation.scope()});
   operation.end(ended_ok(),
                 {.steps = react.steps(),
                  .answer = answer ? std::make_shared<const std::string>(*answer) : nullptr});

@@ -86,6 +86,26 @@ TEST_F(ReactTest, AnAnswerOfAFormatIsMendedByTheModelUntilItFits) {
   EXPECT_FALSE(result.steps[0].tools[0].ok());
 }
 
+TEST_F(ReactTest, TheReferencesOfAFormatLeadWhereTheyLed) {
+  const Format format{.schema = Json::parse(R"({"type":"object","properties":{
+      "name":{"$ref":"#/definitions/name"},"kind":{"enum":["$ref"]},
+      "parts":{"type":"array","items":{"$ref":"#"}}},
+      "required":["name"],"definitions":{"name":{"type":"string"}}})")};
+  script(final_answer(R"({"answer":{"name":"a","parts":[{"parts":[]}]}})"));
+  script(final_answer(R"({"answer":{"name":"a","parts":[{"name":"b","parts":[]}]}})"));
+  const AgentResult result = start().react("Take it apart", {.format = format});
+  ASSERT_EQ(result.steps.size(), 2U);
+  EXPECT_FALSE(result.steps[0].tools[0].ok());
+  EXPECT_EQ(result.answer, R"({"name":"a","parts":[{"name":"b","parts":[]}]})");
+}
+
+TEST_F(ReactTest, ATextOfAFormatIsJsonToo) {
+  script(final_answer(R"({"answer":"sunny"})"));
+  const AgentResult result = start().react(
+      "How is it?", {.format = Format{.schema = Json::parse(R"({"enum":["sunny","wet"]})")}});
+  EXPECT_EQ(result.answer, R"("sunny")");
+}
+
 TEST_F(ReactTest, AFailureIsToldOnceForEachOperationAndThrown) {
   script(Line().fail(Error(Errc::server_error, "scripted: 500")));
   EXPECT_EQ(error_of([&] { start().react("x", {}); }).code(), Errc::server_error);

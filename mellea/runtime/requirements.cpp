@@ -68,19 +68,13 @@ std::size_t count_words(std::string_view text) {
   return words;
 }
 
-std::size_t count_chars(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
-  }));
-}
-
 std::size_t count_lines(std::string_view text) {
   const bool open = !text.empty() && text.back() != '\n';
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) + (open ? 1 : 0);
 }
 
 constexpr Unit kWords{"word", "words", "too_few_words", "too_many_words", count_words};
-constexpr Unit kChars{"character", "characters", "too_few_chars", "too_many_chars", count_chars};
+constexpr Unit kChars{"character", "characters", "too_few_chars", "too_many_chars", code_points};
 constexpr Unit kLines{"line", "lines", "too_few_lines", "too_many_lines", count_lines};
 
 Requirement at_least(std::string_view kind, std::string text, const Unit& unit, std::size_t least) {

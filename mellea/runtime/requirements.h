@@ -35,7 +35,8 @@ Requirement contains(std::string text, std::string_view wanted);
 Requirement not_contains(std::string_view unwanted);
 Requirement not_contains(std::string text, std::string_view unwanted);
 
-// Words are what blanks separate; characters are code points; the last line need not be ended.
+// Words are what blanks of ASCII separate; characters are code points; the last line need not be
+// ended.
 Requirement min_words(std::size_t least);
 Requirement min_words(std::string text, std::size_t least);
 Requirement max_words(std::size_t most);

@@ -118,7 +118,7 @@ Runtime::~Runtime() {
 
 Session Runtime::start_session(BackendOptions backend, SessionOptions options) {
   state_->refuse_if_over();
-  return start_session(this->backend(backend), backend.model, std::move(options));
+  return start_session(this->backend(backend), model_name(backend), std::move(options));
 }
 
 Session Runtime::start_session(std::shared_ptr<Backend> backend, std::string model,

@@ -1,6 +1,8 @@
 #include "mellea/runtime/sampling.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <mutex>
 #include <utility>
 
@@ -24,6 +26,18 @@ std::string try_again(const std::vector<std::string>& reasons) {
   return text + "Answer again, so that all of it is right.";
 }
 
+// What was said and answered. Calls of tools that nobody ran need a result, or providers refuse
+// what follows.
+std::vector<Message> turn_of(const Attempt& attempt) {
+  std::vector<Message> turn{*attempt.said, said_by(*attempt.reply)};
+  for (const ToolCall& call : attempt.reply->tool_calls)
+    turn.push_back({.role = Message::Role::tool,
+                    .text = R"({"error":"not called: the answer is not right yet"})",
+                    .tool_call_id = call.id,
+                    .tool_name = call.name});
+  return turn;
+}
+
 // One sampling on its way; its candidates run on several threads.
 class Sampling {
  public:
@@ -37,9 +51,13 @@ class Sampling {
 
   // Throws if no attempt came of it, or it must not go on.
   void run() {
-    if (opening_.budget < 1)
+    const auto refuse_budget = [this](const std::string& why) {
       throw Error(Errc::invalid_request,
-                  "strategy: budget is " + std::to_string(opening_.budget) + ": at least 1");
+                  "strategy: budget is " + std::to_string(opening_.budget) + ": " + why);
+    };
+    if (opening_.budget < 1) refuse_budget("at least 1");
+    if (opening_.budget > std::numeric_limits<int>::max() / static_cast<int>(lines_.size()))
+      refuse_budget("too much for " + std::to_string(lines_.size()) + " candidates");
     std::vector<std::function<void()>> tasks;
     for (std::size_t line = 0; line < lines_.size(); ++line)
       tasks.emplace_back([this, line] { run_line(line); });
@@ -59,8 +77,13 @@ class Sampling {
     if (!choose || places.size() == 1) return places.front();
     Attempts among;
     for (const std::size_t place : places) among.push_back(made_[place].attempt);
-    const UserCode seen(operation_.hooks(), operation_.scope());
-    const std::size_t chosen = choose(among);
+    std::size_t chosen = 0;
+    try {
+      const UserCode seen(operation_.hooks(), operation_.scope());
+      chosen = choose(among);
+    } catch (...) {
+      throw caught_in_user_code("strategy " + job_.strategy.name(), *model_.cancellation);
+    }
     if (chosen >= places.size())
       throw Error(Errc::invalid_request, "strategy " + job_.strategy.name() + " chose attempt " +
                                              std::to_string(chosen) + " of " +
@@ -101,9 +124,12 @@ class Sampling {
       keep(line, made);
       if (over) return;
       if (strategy.repair == Strategy::Repair::multi_turn) {
-        turns.push_back(*attempt.said);
-        turns.push_back(said_by(*attempt.reply));
-        question.context = question.context.add(turns.end()[-2]).add(turns.back());
+        // Where nothing said before is sent, its own turns are.
+        if (question.context.kind() == Context::Kind::simple) question.context = Context::chat();
+        for (Message& message : turn_of(attempt)) {
+          question.context = question.context.add(message);
+          turns.push_back(std::move(message));
+        }
       }
       question.message = std::make_shared<const Message>(next_message(attempt));
       if (operation_.hooks().wanted<SamplingRepair>())
@@ -130,13 +156,11 @@ class Sampling {
 
   Attempt attempt(const Question& question) {
     question.cancellation->throw_if_requested();
-    const auto generation = model_.ask(question);
-    count(1);
-    const Result result = generation->wait({});
+    const Result result = ask(question);
     Attempt attempt{.iteration = question.iteration,
                     .said = question.message,
                     .reply = result.share_reply(),
-                    .scope = generation->scope(),
+                    .scope = result.scope(),
                     .times = result.times()};
     if (job_.schema) {
       attempt.unfit = unfit(*attempt.reply, *job_.schema, job_.question.format->name);
@@ -155,12 +179,30 @@ class Sampling {
       attempt.checks = std::move(validated.checks);
       count(validated.generations);
     }
-    if (const Strategy::Score& score = job_.strategy.parts().score) {
-      const UserCode seen(operation_.hooks(), operation_.scope());
-      attempt.score = score({.reply = *attempt.reply, .context = question.context},
-                            {.scope = operation_.scope(), .stop = question.cancellation->token()});
-    }
+    if (job_.strategy.parts().score) attempt.score = score(attempt, question);
     return attempt;
+  }
+
+  // Nothing keeps the generation once it has answered.
+  Result ask(const Question& question) {
+    const auto generation = model_.ask(question);
+    count(1);
+    return generation->wait({});
+  }
+
+  double score(const Attempt& attempt, const Question& question) const {
+    const std::string where = "strategy " + job_.strategy.name();
+    double score = 0;
+    try {
+      const UserCode seen(operation_.hooks(), operation_.scope());
+      score = job_.strategy.parts().score(
+          {.reply = *attempt.reply, .context = question.context},
+          {.scope = operation_.scope(), .stop = question.cancellation->token()});
+    } catch (...) {
+      throw caught_in_user_code(where, *question.cancellation);
+    }
+    if (std::isnan(score)) throw Error(Errc::invalid_request, where + ": the score is no number");
+    return score;
   }
 
   void tell(const Attempt& attempt) const {
@@ -233,6 +275,14 @@ Message said_by(const Reply& reply) {
           .text = reply.text,
           .tool_calls = reply.tool_calls,
           .thinking = reply.thinking};
+}
+
+Message rendered(const Component& component, const Requirements& requirements) {
+  try {
+    return component.render(told(requirements));
+  } catch (...) {
+    throw caught_error(component.name());
+  }
 }
 
 Told told(const Requirements& requirements) {

@@ -47,6 +47,8 @@ Message said_by(const Reply& reply);
 
 // What the model is told of requirements, and of what was wrong.
 Told told(const Requirements& requirements);
+// What a component says of them. Throws Error, whatever its render() throws.
+Message rendered(const Component& component, const Requirements& requirements);
 std::vector<std::string> reasons(const Attempt& attempt);
 
 }  // namespace mellea

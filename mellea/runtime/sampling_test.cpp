@@ -3,8 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cmath>
+#include <latch>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <thread>
 
 #include "mellea/runtime/component.h"
 #include "mellea/runtime/session_for_test.h"
@@ -241,7 +245,8 @@ TEST_F(SamplingTest, RequirementsThatNothingWouldCheckAreRefused) {
   const Error error = error_of([&] { start().chat("hi", {.requirements = {"is polite"}}); });
   EXPECT_EQ(error.code(), Errc::invalid_request);
   EXPECT_STREQ(error.what(),
-               "requirement \"is polite\": without a strategy nothing would check it: name one");
+               "requirement \"is polite\": without a strategy nothing would check it: "
+               "instruct() has one, and chat() and act() take one");
   EXPECT_TRUE(backend_->requests().empty());
 }
 
@@ -327,15 +332,133 @@ TEST_F(SamplingTest, SlowChecksRunBesideEachOther) {
 }
 
 TEST_F(SamplingTest, StartedCallsGiveOneAnswerAndRefuseWhatNeedsMore) {
-  script(say("Tides."));
+  for (int i = 0; i < 5; ++i) script(say("Tides."));
   Session session = start();
   const Result result = session.start_instruct("A word").wait();
   EXPECT_EQ(result.attempts().size(), 1U);
   EXPECT_EQ(recorder_->count("sampling_loop_end"), 1U);
-  EXPECT_EQ(
-      error_of([&] { session.start_instruct("A word", {.requirements = {has("sea")}}); }).code(),
-      Errc::invalid_request);
-  EXPECT_EQ(recorder_->count("component_post_error"), 1U);
+  const std::vector<CallOptions> needs_more = {
+      {.requirements = {has("sea")}},
+      {.format = Format{.schema = Json::parse(R"({"type":"object"})")}},
+      {.strategy = in_parallel(rejection(), 2)},
+      {.strategy = best_of_n(1, [](const Answer&, const Call&) { return 1.0; })}};
+  for (const CallOptions& options : needs_more) {
+    const Error error = error_of([&] { session.start_instruct("A word", options); });
+    EXPECT_EQ(error.code(), Errc::invalid_request);
+    EXPECT_STREQ(error.what(),
+                 "a call that is started has one answer: requirements, a format with a strategy, "
+                 "candidates and scores need instruct(), chat() or act()");
+  }
+  EXPECT_EQ(backend_->requests().size(), 1U);
+  EXPECT_EQ(recorder_->count("component_post_error"), needs_more.size());
+}
+
+TEST_F(SamplingTest, AnotherCallThatWasCancelledIsAFailureOfTheCheckThatMadeIt) {
+  script(say("one"));
+  script(Line().hang());
+  const Session session = start();
+  const Requirement asks({.check = [&](const Answer&, const Call& call) -> ValidationResult {
+    std::stop_source own;
+    own.request_stop();
+    session.within(call).chat("Is it right?", {.stop = own.get_token()});
+    return {.passed = true};
+  }});
+  const Error error = error_of([&] { session.instruct("Write", {.requirements = {asks}}); });
+  EXPECT_EQ(error.code(), Errc::unknown);
+  EXPECT_TRUE(std::string(error.what()).starts_with("requirement \"")) << error.what();
+  const std::vector<std::string> lines = told();
+  EXPECT_EQ(lines.back(), "component_post_error action#1 in session#1: error unknown");
+}
+
+TEST_F(SamplingTest, CallsOfToolsInAFailedAttemptAreAnsweredBeforeTheNextTurn) {
+  script(scripted::call({.id = "c", .name = "look", .arguments = "{}"}));
+  script(say("the sea"));
+  EXPECT_TRUE(start()
+                  .instruct("Write", {.tools = {Tool(ToolSpec{.name = "look"})},
+                                      .requirements = {has("sea")},
+                                      .strategy = multi_turn()})
+                  .ok());
+  const std::vector<Message> sent = backend_->requests().at(1).messages;
+  ASSERT_EQ(sent.size(), 4U);
+  EXPECT_EQ(sent[1].tool_calls.size(), 1U);
+  EXPECT_EQ(sent[2].role, Message::Role::tool);
+  EXPECT_EQ(sent[2].tool_call_id, "c");
+  EXPECT_EQ(sent[3].role, Message::Role::user);
+}
+
+TEST_F(SamplingTest, ASessionThatCutsOffACheckSaysSo) {
+  script(say("one"));
+  Session session = start();
+  std::latch checks(1);
+  const Requirement waits({.check = [&](const Answer&, const Call& call) -> ValidationResult {
+    checks.count_down();
+    std::latch stopped(1);
+    const std::stop_callback wake(call.stop, [&] { stopped.count_down(); });
+    stopped.wait();
+    return {.passed = true};
+  }});
+  Errc how{};
+  std::jthread caller([&] {
+    how = error_of([&] { session.instruct("Write", {.requirements = {waits}}); }).code();
+  });
+  checks.wait();
+  session.end();
+  caller.join();
+  EXPECT_EQ(how, Errc::cancelled);
+  drain();
+  EXPECT_EQ(outcomes("session"), Names{"cancelled parent"});
+}
+
+TEST_F(SamplingTest, ABudgetOfTooManyAttemptsIsRefused) {
+  const Strategy endless = rejection(std::numeric_limits<int>::max());
+  script(say("the sea"));
+  const Session session = start();
+  EXPECT_TRUE(session.instruct("Write", {.requirements = {has("sea")}, .strategy = endless}).ok());
+  EXPECT_STREQ(
+      error_of([&] { session.instruct("Write", {.strategy = in_parallel(endless, 2)}); }).what(),
+      "strategy: budget is 2147483647: too much for 2 candidates");
+}
+
+TEST_F(SamplingTest, AScoreThatIsNoNumberIsAnError) {
+  script(say("one"));
+  script(say("two"));
+  const auto score = [](const Answer&, const Call&) { return std::nan(""); };
+  EXPECT_STREQ(
+      error_of([&] { start().instruct("Write", {.strategy = best_of_n(2, score)}); }).what(),
+      "strategy BestOfNStrategy: the score is no number");
+}
+
+TEST_F(SamplingTest, WhatAComponentThrowsIsAnErrorWithItsName) {
+  struct Odd : Component {
+    std::string_view name() const override { return "Odd"; }
+    Message render(const Told&) const override { throw std::runtime_error("no words"); }
+  };
+  const Session session = start();
+  EXPECT_STREQ(error_of([&] { session.act(Odd()); }).what(), "Odd: no words");
+  EXPECT_EQ(error_of([&] { session.act(std::shared_ptr<const Component>()); }).code(),
+            Errc::invalid_request);
+}
+
+TEST_F(SamplingTest, WhatAVerbHasNoUseForIsRefused) {
+  script(say("one"));
+  const Session session = start();
+  const Result answer = session.chat("Write");
+  EXPECT_STREQ(error_of([&] {
+                 session.validate(answer, {has("one")}, {.requirements = {has("two")}});
+               }).what(),
+               "validate has no use for the option requirements");
+  EXPECT_STREQ(error_of([&] { session.generate_raw({"a"}, {.system = "be brief"}); }).what(),
+               "a batch has no use for the option system");
+}
+
+TEST_F(SamplingTest, AfterItsDeadlineNothingIsSent) {
+  const Session session = start();
+  const Instant past = std::chrono::steady_clock::now() - 1ms;
+  const Error error = error_of([&] { session.chat("Write", {.until = past}); });
+  EXPECT_EQ(error.code(), Errc::timeout);
+  EXPECT_STREQ(error.what(), "the time was up before the request was sent");
+  EXPECT_EQ(error_of([&] { session.embed({"a"}, {.until = past}); }).code(), Errc::timeout);
+  EXPECT_TRUE(backend_->requests().empty());
 }
 
 TEST_F(SamplingTest, AnAsynchronousCallIsSampledLikeABlockingOne) {

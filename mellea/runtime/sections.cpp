@@ -1,5 +1,7 @@
 #include "mellea/runtime/sections.h"
 
+#include <algorithm>
+
 namespace mellea {
 
 void add_line(std::string& prompt, std::string_view text) {
@@ -17,6 +19,13 @@ void add_list(std::string& prompt, std::string_view lead_in,
     led_in = true;
     prompt.append("\n* ").append(item);
   }
+}
+
+std::string fence_for(std::string_view text) {
+  std::size_t longest = 2;
+  std::size_t row = 0;
+  for (const char c : text) longest = std::max(longest, row = c == '`' ? row + 1 : 0);
+  return std::string(longest + 1, '`');
 }
 
 void add_requirements(std::string& prompt, const Told& told) {

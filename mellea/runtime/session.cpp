@@ -8,6 +8,7 @@
 #include "mellea/runtime/output_state.h"
 #include "mellea/runtime/query.h"
 #include "mellea/runtime/react_run.h"
+#include "mellea/runtime/summary.h"
 #include "mellea/runtime/tool_calls.h"
 #include "mellea/runtime/turn.h"
 #include "mellea/runtime/user_code.h"
@@ -21,185 +22,22 @@ std::shared_ptr<const Component> component(Parts&&... parts) {
   return std::make_shared<const Some>(std::forward<Parts>(parts)...);
 }
 
-}  // namespace
-
-std::shared_ptr<const Origin> origin_of_call(const Hooks& hooks, const Scope& scope,
-                                             const std::shared_ptr<const Origin>& given) {
-  std::shared_ptr<const Origin> origin = given;
-  if (hooks.wanted<CallBegin>()) {
-    CallBegin event{.scope = scope, .origin = given};
-    (void)hooks.decide(event);  // can't be stopped
-    hooks.tell(event);
-    origin = event.origin;
-  }
-  return origin && TraceRef::from_traceparent(origin->traceparent) ? origin : nullptr;
+void refuse_null(const std::shared_ptr<const Component>& component) {
+  if (!component) throw Error(Errc::invalid_request, "there is no component to ask about: null");
 }
 
-// The session's own state
-
-SessionState::SessionState(SessionParts made_of, SessionPreInit opening, SessionOptions given)
-    : parts(std::move(made_of)),
-      origin(parts.origin),
-      operation(parts.hooks, std::move(opening)),
-      model(operation.opening()->model),
-      options(*operation.opening()->options),
-      context(std::move(given.context)),
-      conversation(std::make_shared<const std::string>(given.conversation.empty()
-                                                           ? operation.scope().id().text()
-                                                           : std::move(given.conversation))) {}
-
-void SessionState::refuse_after_fork() const {
-  if (fork_mark.inherited())
-    throw Error(Errc::after_fork, "this session belongs to the parent process: make a new Runtime");
-}
-
-RunningCall::RunningCall(std::shared_ptr<SessionState> session, std::stop_token caller)
-    : session_(std::move(session)),
-      cancellation_(std::make_shared<Cancellation>(std::move(caller), CancelReason::caller)) {
-  session_->refuse_after_fork();
-  std::lock_guard lock(session_->mutex);
-  if (session_->closed) throw Error(Errc::shutdown, "the session has ended");
-  ++session_->running;
-}
-
-std::shared_ptr<RunningCall> RunningCall::begin(std::shared_ptr<SessionState> session,
-                                                std::stop_token caller) {
-  std::shared_ptr<RunningCall> call(new RunningCall(session, std::move(caller)));
-  CancelReason reason{};
-  {
-    std::lock_guard lock(session->mutex);
-    session->calls.emplace(call.get(), call);
-    reason = session->cutting_off;
-  }
-  if (reason != CancelReason::none) call->cut_off(reason);
-  return call;
-}
-
-RunningCall::~RunningCall() {
-  {
-    std::lock_guard lock(session_->mutex);
-    --session_->running;
-    session_->calls.erase(this);
-  }
-  session_->tell_end_if_idle(SessionState::Teller::worker);
-}
-
-void RunningCall::runs(const std::shared_ptr<Generation>& generation) {
-  std::lock_guard lock(mutex_);
-  std::erase_if(generations_, [](const auto& weak) { return weak.expired(); });
-  generations_.push_back(generation);
-}
-
-std::vector<std::shared_ptr<Generation>> RunningCall::generations() const {
-  std::lock_guard lock(mutex_);
-  std::vector<std::shared_ptr<Generation>> alive;
-  for (const auto& weak : generations_)
-    if (auto generation = weak.lock()) alive.push_back(std::move(generation));
-  return alive;
-}
-
-bool RunningCall::cut_off(CancelReason reason) noexcept {
-  const auto waited_for = generations();
-  const bool cut = waited_for.empty() || std::any_of(waited_for.begin(), waited_for.end(),
-                                                     [](const auto& it) { return it->runs(); });
-  return cancellation_->request(reason) && cut;  // which cancels what it waits for
-}
-
-void RunningCall::runs(const std::shared_ptr<StreamState>& stream) {
-  std::lock_guard lock(mutex_);
-  stream_ = stream;
-}
-
-void RunningCall::leave_behind() noexcept {
-  for (const auto& generation : generations()) generation->leave_behind();
-  std::shared_ptr<StreamState> stream;
-  {
-    std::lock_guard lock(mutex_);
-    stream = stream_.lock();
-  }
-  if (stream) stream->leave_behind();
-}
-
-Context SessionState::add_turns(const std::shared_ptr<const std::string>& of,
-                                std::vector<Message> said) {
-  {
-    std::lock_guard lock(mutex);
-    ++interactions;
-  }
-  return add_said(of, std::move(said));
-}
-
-Context SessionState::add_said(const std::shared_ptr<const std::string>& of,
-                               std::vector<Message> said) {
-  std::lock_guard lock(mutex);
-  if (context.kind() == Context::Kind::chat && conversation == of)
-    for (Message& message : said) context = context.add(std::move(message));
-  return context;
-}
-
-Context SessionState::context_now() const {
-  std::lock_guard lock(mutex);
-  return context;
-}
-
-void SessionState::close(CancelReason reason, Teller teller) noexcept {
-  std::map<const RunningCall*, std::weak_ptr<RunningCall>> to_cut_off;
-  {
-    std::lock_guard lock(mutex);
-    closed = true;
-    ++running;  // this counts as a call: nothing is told before all have been cut off
-    if (reason != CancelReason::none && cutting_off == CancelReason::none) {
-      cutting_off = reason;
-      to_cut_off = calls;
-    }
-  }
-  for (const auto& [key, weak] : to_cut_off) {
-    const auto call = weak.lock();
-    if (!call || !call->cut_off(reason)) continue;
-    std::lock_guard lock(mutex);
-    if (cancelled == CancelReason::none) cancelled = reason;
-  }
-  {
-    std::lock_guard lock(mutex);
-    --running;
-  }
-  tell_end_if_idle(teller);
-}
-
-void SessionState::leave_behind() noexcept {
-  std::map<const RunningCall*, std::weak_ptr<RunningCall>> stuck;
-  {
-    std::lock_guard lock(mutex);
-    stuck = calls;
-  }
-  for (const auto& [key, weak] : stuck)
-    if (const auto call = weak.lock()) call->leave_behind();
-}
-
-void SessionState::tell_end_if_idle(Teller teller) noexcept {
-  {
-    std::lock_guard lock(mutex);
-    if (!closed || running > 0 || std::exchange(told, true)) return;
-  }
-  const bool heard = Closing<SessionPreInit>::wanted(parts.hooks);
-  if (teller == Teller::worker && heard &&
-      parts.runtime->workers->post([self = shared_from_this()] { self->tell_end(); }))
-    return;
-  tell_end();
-}
-
-void SessionState::tell_end() noexcept {
-  const Ending ending = cancelled == CancelReason::none ? ended_ok() : ended_cancelled(cancelled);
-  operation.end(ending, {.context = context, .interactions = interactions});
-  parts.runtime->remove(this);
-}
-
-SessionHandle::~SessionHandle() {
-  if (!session_->fork_mark.inherited())
-    session_->close(CancelReason::none, SessionState::Teller::worker);
-  else
-    new std::shared_ptr<SessionState>(
-        std::move(session_));  // its mutex may be held for ever in here
+// What a verb has no use for is refused, or it would be thought to have an effect.
+void refuse_unused(std::string_view verb, const CallOptions& options) {
+  const auto refuse = [&](bool given, const char* name) {
+    if (given)
+      throw Error(Errc::invalid_request, std::string(verb) + " has no use for the option " + name);
+  };
+  refuse(!options.tools.empty(), "tools");
+  refuse(options.tool_choice.mode != ToolChoice{}.mode, "tool_choice");
+  refuse(!options.requirements.empty(), "requirements");
+  refuse(options.strategy.is_set(), "strategy");
+  refuse(!options.system.empty(), "system");
+  refuse(options.stream, "stream");
 }
 
 // Sees to it that a Completion is called exactly once. Used by one thread at a time.
@@ -250,7 +88,7 @@ class CompletionPromise {
   Completion<Result> done_;  // null once it is called, or must not be
 };
 
-// The session as users have it
+}  // namespace
 
 Session::Session(std::shared_ptr<SessionState> state, std::shared_ptr<const SessionHandle> handle,
                  Hooks hooks, Scope parent)
@@ -262,6 +100,7 @@ Session::Session(std::shared_ptr<SessionState> state, std::shared_ptr<const Sess
 Session Session::begin(const std::shared_ptr<RuntimeState>& runtime,
                        std::shared_ptr<Backend> backend, std::string model, SessionOptions options,
                        const Hooks& hooks) {
+  refuse_what_can_not_be(options.compaction);
   SessionParts parts{.runtime = runtime,
                      .backend = std::move(backend),
                      .hooks = hooks,
@@ -289,6 +128,9 @@ Session Session::begin(const std::shared_ptr<RuntimeState>& runtime,
   }
   if (hooks.wanted<SessionPostInit>())
     hooks.tell(SessionPostInit{.opening = session->operation.opening()});
+  // It may have been given more than it keeps.
+  session->add_said(
+      {.conversation = session->conversation, .hooks = hooks, .scope = session->operation.scope()});
   return Session(session, std::make_shared<const SessionHandle>(session), hooks,
                  session->operation.scope());
 }
@@ -301,6 +143,7 @@ Session Session::clone() const {
                {.labels = parent_.labels(),
                 .options = state_->options,
                 .context = state_->context_now(),
+                .compaction = state_->compaction,
                 .span = state_->operation.opening()->span},
                hooks_);
 }
@@ -389,6 +232,7 @@ Session::Entered Session::enter(const std::stop_token& stop,
 
 MadeCall Session::make(std::shared_ptr<const Component> component, CallOptions options,
                        const std::optional<Strategy>& usual) const {
+  refuse_null(component);
   if (!options.strategy.is_set() && !options.strategy.is_off() && usual) options.strategy = *usual;
   Entered entered = enter(options.stop, options.origin);
   return {.component = std::move(component),
@@ -435,27 +279,28 @@ void Session::start_async(MadeCall made, Completion<Result> done) const {
 
 std::vector<Checked> Session::validate(const Result& answer, Requirements requirements,
                                        CallOptions options) const {
+  refuse_unused("validate", options);
   Entered entered = enter(options.stop, options.origin);
   return check({.evaluated = answer.scope(), .reply = answer.share_reply()},
                std::move(requirements), std::move(options), std::move(entered));
 }
 
 std::vector<Checked> Session::validate(Requirements requirements, CallOptions options) const {
+  refuse_unused("validate", options);
   Entered entered = enter(options.stop, options.origin);
-  const std::vector<Message> said = entered.context.messages();
-  const auto last = std::find_if(said.rbegin(), said.rend(), [](const Message& message) {
-    return message.role == Message::Role::assistant;
+  const Context::Turns& said = entered.context.turns();
+  const auto last = std::find_if(said.rbegin(), said.rend(), [](const auto& message) {
+    return message->role == Message::Role::assistant;
   });
   if (last == said.rend())
     throw Error(Errc::invalid_request,
                 entered.context.kind() == Context::Kind::chat
                     ? "nothing was said yet: there is no answer to check"
                     : "this session keeps no conversation: name the answer to check");
-  Context before = entered.context.cleared();
-  std::for_each(said.begin(), last.base() - 1,
-                [&](const Message& message) { before = before.add(message); });
+  Context before = entered.context.with({said.begin(), last.base() - 1});
+  const Message& answer = **last;
   const auto reply = std::make_shared<const Reply>(
-      Reply{.text = last->text, .thinking = last->thinking, .tool_calls = last->tool_calls});
+      Reply{.text = answer.text, .thinking = answer.thinking, .tool_calls = answer.tool_calls});
   return check({.reply = reply, .context = std::move(before)}, std::move(requirements),
                std::move(options), std::move(entered));
 }
@@ -483,21 +328,31 @@ Stream Session::stream(std::shared_ptr<const Component> component, StreamOptions
   if (options.format || options.strategy.is_set())
     throw Error(Errc::invalid_request,
                 "a stream has neither a format nor a strategy: instruct() sees to them");
+  refuse_null(component);
   how.requirements.insert(how.requirements.end(), options.requirements.begin(),
                           options.requirements.end());
   Entered entered = enter(options.stop, options.origin);
-  Told wanted = told(how.requirements);
+  Requirements wanted = how.requirements;
   for (const StreamCheck& check : how.checks)
-    for (std::string& text : told({check.requirement}).requirements)
-      wanted.requirements.push_back(std::move(text));
-  const auto message = std::make_shared<const Message>(component->render(wanted));
+    if (std::find(wanted.begin(), wanted.end(), check.requirement) == wanted.end())
+      wanted.push_back(check.requirement);
+  const auto message = std::make_shared<const Message>(rendered(*component, wanted));
+  const Context before = context_of(
+      state_,
+      {.options = {.until = options.until, .limits = options.limits, .labels = options.labels},
+       .hooks = hooks_,
+       .running = entered.running,
+       .origin = entered.origin,
+       .before = entered.context,
+       .conversation = entered.conversation},
+      parent_);
   const auto tools =
       options.tools.empty() ? nullptr : std::make_shared<const Tools>(std::move(options.tools));
   return start_stream(
       {.model = model_of(*state_, entered.running, options, hooks_, entered.conversation),
        .question = {.parent = parent_,
                     .message = message,
-                    .context = entered.context,
+                    .context = before,
                     .component = component->name(),
                     .prompt = component->prompt(),
                     .options = merged(options.options, state_->options),
@@ -510,8 +365,15 @@ Stream Session::stream(std::shared_ptr<const Component> component, StreamOptions
        .runs = [running = entered.running](const auto& stream) { running->runs(stream); },
        .on_end =
            [running = entered.running, session = state_, conversation = entered.conversation,
-            message](const std::shared_ptr<const Reply>& reply) {
-             if (reply) session->add_turns(conversation, {*message, said_by(*reply)});
+            message, before, hooks = hooks_,
+            parent = parent_](const std::shared_ptr<const Reply>& reply) {
+             if (!reply) return;
+             session->add_turns({.conversation = conversation,
+                                 .said = {*message, said_by(*reply)},
+                                 .usage = reply->usage,
+                                 .before = before,
+                                 .hooks = hooks,
+                                 .scope = parent});
            }});
 }
 
@@ -528,7 +390,10 @@ std::vector<ToolResult> Session::call_tools(const Result& answer, CallToolsOptio
   if (options.add_results) {
     std::vector<Message> said;
     for (const ToolResult& result : results) said.push_back(result.message());
-    state_->add_said(entered.conversation, std::move(said));
+    state_->add_said({.conversation = entered.conversation,
+                      .said = std::move(said),
+                      .hooks = hooks_,
+                      .scope = parent_});
   }
   return results;
 }
@@ -555,6 +420,7 @@ BatchResult Session::embed(std::vector<std::string> texts, CallOptions options) 
 BatchResult Session::batch(Request::Kind kind, std::vector<std::string> prompts,
                            CallOptions options) const {
   if (prompts.empty()) throw Error(Errc::invalid_request, "a batch of no prompts");
+  refuse_unused("a batch", options);
   Entered entered = enter(options.stop, options.origin);
   return run_batch(
       model_of(*state_, entered.running, options, hooks_, std::move(entered.conversation)),

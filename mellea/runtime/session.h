@@ -15,6 +15,7 @@
 #include "mellea/core/chat.h"
 #include "mellea/core/context.h"
 #include "mellea/hooks/hook.h"
+#include "mellea/runtime/compaction.h"
 #include "mellea/runtime/instruction.h"
 #include "mellea/runtime/output.h"
 #include "mellea/runtime/react.h"
@@ -42,7 +43,8 @@ struct CallOptions {
   Option<Strategy> strategy{};     // not set: that of the verb; off: one answer, whatever it is
   std::string system{};            // said before all else; empty: nothing
   bool stream = false;
-  std::optional<Instant> until{};  // then it fails with Errc::timeout
+  // Then it fails with Errc::timeout. What runs of your own functions is waited for.
+  std::optional<Instant> until{};
   Limits limits{};
   std::stop_token stop{};  // cancels (CancelReason::caller)
   Labels labels{};
@@ -95,7 +97,7 @@ class Session {
 
   // Block only for what plugins do before the request is sent. There is one answer and no more:
   // options by which another might be needed (requirements, a format with a strategy, candidates)
-  // are refused (Errc::invalid_request).
+  // are refused (Errc::invalid_request). See Compaction for the call that they may wait for first.
   Output start_instruct(Instruction instruction, CallOptions options = {}) const;
   Output start_chat(std::string text, CallOptions options = {}) const;
   Output start_chat(Message message, CallOptions options = {}) const;
@@ -103,7 +105,8 @@ class Session {
 
   // Return at once: plugins are asked on a worker. Where the caller is in its own trace, and what
   // was said before, is as of now. No thread waits for the answer, however many calls there are;
-  // only where more than one may be needed the call has a worker for as long as it takes.
+  // only where more than one may be needed, or a summary before it, the call has a worker for as
+  // long as it takes.
   //
   // `done` is called exactly once, on a worker, when the end has been told. It may take its time
   // and call anything; what it throws is told as a Diagnostic. The end of the Runtime gives it
@@ -115,6 +118,13 @@ class Session {
   void chat_async(Message message, CallOptions options, Completion<Result> done) const;
   void act_async(std::shared_ptr<const Component> component, CallOptions options,
                  Completion<Result> done) const;
+
+  // The same, with the answer as a described struct; include mellea/typed.h.
+  template <class T>
+  void instruct_async(Instruction instruction, CallOptions options,
+                      Completion<Typed<T>> done) const;
+  template <class T>
+  void chat_async(std::string text, CallOptions options, Completion<Typed<T>> done) const;
 
   // An answer that is read in chunks, each checked before it is given out; the requirements of
   // `options` are checked at its end. Block only for what plugins do before the request is sent. A
@@ -193,6 +203,7 @@ struct SessionOptions {
   Labels labels{};
   ModelOptions options{};
   Context context = Context::simple();     // chat: each call sees the turns before it
+  Compaction compaction{};                 // how long that may become; else it only grows
   bool span = true;                        // false: its calls are roots of their own
   std::string conversation{};              // its id; empty: the session's
   std::shared_ptr<const Origin> origin{};  // wins over what plugins find in the thread

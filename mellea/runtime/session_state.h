@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "mellea/core/fork.h"
+#include "mellea/runtime/compaction_rule.h"
 #include "mellea/runtime/generation.h"
 #include "mellea/runtime/operation.h"
 #include "mellea/runtime/runtime.h"
@@ -52,19 +53,37 @@ struct SessionParts {
 
 class RunningCall;
 
+// What is added to a conversation.
+struct Added {
+  std::shared_ptr<const std::string> conversation{};
+  std::vector<Message> said{};
+  // Of the answer among it, and what it went on from; for Compaction::tokens.
+  std::optional<Usage> usage{};
+  Context before = Context::simple();
+  // Of what said it: a compaction is told there.
+  Hooks hooks{};
+  Scope scope{};
+};
+
+void tell_compacted(const Hooks& hooks, ContextCompacted event);
+
 struct SessionState : std::enable_shared_from_this<SessionState> {
   SessionState(SessionParts parts, SessionPreInit opening, SessionOptions options);
 
   enum class Teller { this_thread, worker };
 
   void refuse_after_fork() const;
-  // Adds to the conversation, unless that was reset since: then it is no part of the new one. The
-  // context as it is then.
-  Context add_said(const std::shared_ptr<const std::string>& conversation,
-                   std::vector<Message> said);
+  // Adds to the conversation, unless that was reset since: then it is no part of the new one. What
+  // is then too much is forgotten, unless it is to be summed up. The context as it is then.
+  Context add_said(Added added);
   // The same, when an action has ended well.
-  Context add_turns(const std::shared_ptr<const std::string>& conversation,
-                    std::vector<Message> said);
+  Context add_turns(Added added);
+  // What a call that goes on from `before` has to sum up first; then end_summary() is to be called.
+  // Nothing: it is short enough, another call is at it, or the session goes on from elsewhere.
+  std::optional<Division> begin_summary(const Context& before);
+  // From now on the session goes on from `after` instead of `before`, with what was said since;
+  // unless it was reset, or there is none.
+  void end_summary(const Context& before, const std::optional<Context>& after);
   Context context_now() const;
   // The Runtime has gone and could not end what runs.
   void leave_behind() noexcept;
@@ -79,11 +98,14 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
   Operation<SessionPreInit> operation;  // used by start_session, then by tell_end
   const std::string model;
   const ModelOptions options;
+  const Compaction compaction;
 
   mutable std::mutex mutex;
   // All below: guarded by mutex.
   Context context;
   std::shared_ptr<const std::string> conversation;  // never null
+  Measure measure;          // of the newest answer whose tokens were counted
+  bool summing_up = false;  // from begin_summary() to end_summary()
   int interactions = 0;
   int running = 0;
   std::map<const RunningCall*, std::weak_ptr<RunningCall>> calls;  // those that run
@@ -114,6 +136,7 @@ class RunningCall {
 
  private:
   RunningCall(std::shared_ptr<SessionState> session, std::stop_token caller);
+  bool is_at_work() const;
 
   std::vector<std::shared_ptr<Generation>> generations() const;
 

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "mellea/core/text.h"
 #include "mellea/runtime/checks.h"
 #include "mellea/runtime/stream_state.h"
 #include "mellea/runtime/validation.h"
@@ -44,12 +45,6 @@ StreamJob checked(StreamJob job) {
 StreamJob with_cancellation(StreamJob job, std::shared_ptr<const Cancellation> cancellation) {
   job.model.cancellation = std::move(cancellation);
   return job;
-}
-
-std::size_t code_points(std::string_view text) noexcept {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char byte) {
-    return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U;
-  }));
 }
 
 std::vector<Checked> failed(const std::vector<Checked>& checks) {
@@ -406,9 +401,10 @@ void StreamState::finish(const Ending& ending, std::optional<Error> error) {
   const bool success = ending.outcome == Outcome::ok && !unmet_;
   const std::size_t length = code_points(std::string_view(text_).substr(0, given_));
   if (is_heard()) tell(StreamCompleted{.success = success, .length = length});
-  operation_.end(
-      ending,
-      {.success = success, .failures = unmet_, .length = length, .target = generation_->target()});
+  operation_.end(ending, {.success = success,
+                          .failures = unmet_,
+                          .length = length,
+                          .generation = generation_->opening()});
   std::optional<Result> result;
   if (!error) {
     const Attempt& last = attempts_.back();

@@ -175,8 +175,9 @@ streaming_end stream#1: ok
 )");
   EXPECT_EQ(end().length, 23U);
   EXPECT_TRUE(end().success);
-  EXPECT_EQ(end().target->provider, "scripted");
-  EXPECT_EQ(end().target->component, "Instruction");
+  EXPECT_EQ(end().generation->target->provider, "scripted");
+  EXPECT_EQ(end().generation->target->component, "Instruction");
+  EXPECT_EQ(end().generation->request->model, "demo");
   EXPECT_EQ(end().opening->chunking, "sentence");
   EXPECT_EQ(end().opening->requirements.size(), 2U);
 }
@@ -451,7 +452,7 @@ TEST_F(StreamTest, ABlockAtTheStartSendsNothing) {
 streaming_start stream#1: stopped
 streaming_end stream#1: blocked, no success
 )");
-  EXPECT_FALSE(end().target);
+  EXPECT_FALSE(end().generation);
 }
 
 TEST_F(StreamTest, ABlockAtTheGenerationEndsTheStream) {

@@ -1,6 +1,7 @@
 #include "mellea/runtime/template.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "mellea/core/error.h"
@@ -47,31 +48,67 @@ std::size_t find_close(std::string_view text, std::size_t from) {
   return text.find(kClose, from);
 }
 
+// What stands between the ends of two others: text, a literal or a variable.
+struct Piece {
+  std::string_view text{};     // as it is, before the braces
+  std::string_view literal{};  // what the braces stand for themselves
+  Placeholder placeholder{};   // no name and no fault: there is none
+};
+
+// Takes the next piece off the front of `text`; `at` is where in the whole.
+Piece next_piece(std::string_view& text, std::size_t at) {
+  const std::size_t open = text.find(kOpen);
+  Piece piece{.text = text.substr(0, open)};
+  if (open == text.npos) {
+    text = {};
+    return piece;
+  }
+  piece.placeholder.at = at + open;
+  const std::size_t begin = open + kOpen.size();
+  const std::size_t end = find_close(text, begin);
+  if (end == text.npos) {
+    piece.placeholder.fault = R"("{{" is not closed by "}}"; {{"{{"}} stands for two braces)";
+    text = {};
+    return piece;
+  }
+  const std::string_view inside = trimmed(text.substr(begin, end - begin));
+  if (inside.size() > 1 && inside.starts_with('"') && inside.ends_with('"'))
+    piece.literal = inside.substr(1, inside.size() - 2);
+  else if (is_name(inside))
+    piece.placeholder.name = inside;
+  else
+    piece.placeholder.fault = "{{" + one_line(inside, 60) +
+                              R"(}} holds no name of a variable; {{"{{"}} stands for two braces)";
+  text.remove_prefix(end + kClose.size());
+  return piece;
+}
+
 }  // namespace
 
 std::string fill(std::string_view text, const Variables& variables, std::string_view what) {
   std::string filled;
-  for (;;) {
-    const std::size_t open = text.find(kOpen);
-    filled += text.substr(0, open);
-    if (open == text.npos) return filled;
-    const std::size_t begin = open + kOpen.size();
-    const std::size_t end = find_close(text, begin);
-    if (end == text.npos)
-      refuse(what, R"("{{" is not closed by "}}"; {{"{{"}} stands for two braces)");
-    const std::string_view inside = trimmed(text.substr(begin, end - begin));
-    if (inside.size() > 1 && inside.starts_with('"') && inside.ends_with('"')) {
-      filled += inside.substr(1, inside.size() - 2);
-    } else if (!is_name(inside)) {
-      refuse(what, "{{" + one_line(inside, 60) +
-                       R"(}} holds no name of a variable; {{"{{"}} stands for two braces)");
-    } else if (const auto value = variables.find(inside); value != variables.end()) {
-      filled += value->second;
-    } else {
-      refuse_missing(inside, variables, what);
-    }
-    text.remove_prefix(end + kClose.size());
+  while (!text.empty()) {
+    const Piece piece = next_piece(text, 0);
+    filled.append(piece.text).append(piece.literal);
+    const auto& [at, name, fault] = piece.placeholder;
+    if (!fault.empty()) refuse(what, fault);
+    if (name.empty()) continue;
+    const auto value = variables.find(name);
+    if (value == variables.end()) refuse_missing(name, variables, what);
+    filled += value->second;
   }
+  return filled;
+}
+
+std::vector<Placeholder> placeholders(std::string_view text) {
+  std::vector<Placeholder> all;
+  const std::size_t size = text.size();
+  while (!text.empty()) {
+    Piece piece = next_piece(text, size - text.size());
+    if (piece.placeholder.name.empty() && piece.placeholder.fault.empty()) continue;
+    all.push_back(std::move(piece.placeholder));
+  }
+  return all;
 }
 
 }  // namespace mellea

@@ -5,9 +5,11 @@
 //   sea"}}}));
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace mellea {
 
@@ -27,5 +29,14 @@ struct Template {
 // Throws Error (Errc::invalid_request), which begins with `what`, where a variable is missing, or
 // between the braces is no name: letters, digits, '_', '-' and '.'.
 std::string fill(std::string_view text, const Variables& variables, std::string_view what);
+
+// A variable that a text names, or what should be one.
+struct Placeholder {
+  std::size_t at = 0;   // of its first brace, in bytes
+  std::string name{};   // empty: there is none
+  std::string fault{};  // what fill() would throw for the braces themselves; empty: nothing
+};
+// Those of `text`, in their order; after braces that are not closed there are none.
+std::vector<Placeholder> placeholders(std::string_view text);
 
 }  // namespace mellea

@@ -47,6 +47,18 @@ TEST(TemplateTest, WhatIsNoNameIsRefusedAndNotPassedOverInSilence) {
             "template t: \"{{\" is not closed by \"}}\"; {{\"{{\"}} stands for two braces");
 }
 
+TEST(TemplateTest, TellsWhatATextNamesAndWhere) {
+  const std::vector<Placeholder> all = placeholders(R"({{a}} {{"{{b}}"}}{{ c }} {{d e}} {{f)");
+  ASSERT_EQ(all.size(), 4U);
+  EXPECT_EQ(all[0].name, "a");
+  EXPECT_EQ(all[0].at, 0U);
+  EXPECT_EQ(all[1].name, "c");
+  EXPECT_EQ(all[1].at, 17U);
+  EXPECT_NE(all[2].fault.find("{{d e}} holds no name"), std::string::npos);
+  EXPECT_NE(all[3].fault.find("is not closed"), std::string::npos);
+  EXPECT_TRUE(placeholders("no braces").empty());
+}
+
 TEST(TemplateTest, ALiteralStandsForItself) {
   EXPECT_EQ(fill(R"({{"{{"}}name{{ "}}" }})", {}, "t"), "{{name}}");
   EXPECT_EQ(fill(R"({{""}}{{"""}})", {}, "t"), "\"");

@@ -59,8 +59,8 @@ ToolResult run_tool(const Model& model, const ToolCallsJob& job, const ToolCall&
     result.took = std::chrono::steady_clock::now() - began;
   } catch (...) {
     if (began != Instant{}) result.took = std::chrono::steady_clock::now() - began;
-    result.error =
-        std::make_shared<const Error>(caught_error("tool " + one_line(result.call.name, 60)));
+    result.error = std::make_shared<const Error>(
+        caught_in_user_code("tool " + one_line(result.call.name, 60), *model.cancellation));
     *output = told_of(*result.error);
   }
   const Ending ending =

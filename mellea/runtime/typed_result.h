@@ -25,7 +25,8 @@ class Typed : public Result {
     }
   }
 
-  // Whether the text is one. If not, that is no exception, as with a requirement that is not met.
+  // Whether the text is one. It is but for an answer that calls tools: one that does not fit is an
+  // Error of the call.
   bool has_value() const noexcept { return value_.has_value(); }
   // Throw Error (Errc::parse_error) that names what is wrong and where, if the text is none.
   const T& value() const& {

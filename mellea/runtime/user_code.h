@@ -1,10 +1,14 @@
 // Code of the user's, run where it can be seen.
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "mellea/core/call.h"
 #include "mellea/hooks/hook.h"
+#include "mellea/runtime/cancellation.h"
+#include "mellea/runtime/operation.h"
 
 namespace mellea {
 
@@ -26,5 +30,14 @@ class UserCode {
  private:
   UserCodeBegin event_;
 };
+
+// What it threw. Where nobody cancelled the call that it is part of, some other call of its was
+// cancelled: that is a failure of ours.
+inline Error caught_in_user_code(std::string_view where, const Cancellation& ours) {
+  Error error = caught_error(where);
+  const bool is_an_end = error.code() == Errc::cancelled || error.code() == Errc::shutdown;
+  if (!is_an_end || ours.reason() != CancelReason::none) return error;
+  return Error(Errc::unknown, std::string(where) + ": " + error.what(), error.details());
+}
 
 }  // namespace mellea

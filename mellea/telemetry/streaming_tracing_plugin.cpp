@@ -124,7 +124,10 @@ class StreamingTracingPlugin : public Plugin {
     if (!span.record) return;
     SpanRecord& record = *span.record;
     record.set(Fact::full_text_length, number(event.length));
-    if (event.target) record.set(Fact::provider, provider_name(event.target->provider));
+    if (event.generation) {
+      record.set(Fact::provider, provider_name(event.generation->target->provider));
+      set_text(record, Fact::request_model, event.generation->request->model);
+    }
     if (event.failures)
       for (const Checked& failed : *event.failures) add_evaluation(record, failed, event.ending.at);
     if (ended_by_requirement(event))

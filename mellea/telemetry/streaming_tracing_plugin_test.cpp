@@ -26,12 +26,14 @@ class StreamingTracingTest : public TracingTest {
               std::vector<Checked> failures = {}) {
     ending.at = kStart + 50ms;
     auto shared = std::make_shared<const std::vector<Checked>>(std::move(failures));
-    hooks_.tell(
-        StreamingEnd{.opening = stream.opening,
-                     .ending = std::move(ending),
-                     .failures = shared->empty() ? nullptr : std::move(shared),
-                     .length = 12,
-                     .target = std::make_shared<const Target>(Target{.provider = "watsonx"})});
+    auto generation = std::make_shared<const GenerationPreCall>(
+        GenerationPreCall{.target = std::make_shared<const Target>(Target{.provider = "watsonx"}),
+                          .request = Request{.model = "granite"}});
+    hooks_.tell(StreamingEnd{.opening = stream.opening,
+                             .ending = std::move(ending),
+                             .failures = shared->empty() ? nullptr : std::move(shared),
+                             .length = 12,
+                             .generation = std::move(generation)});
     return span("stream");
   }
 };
@@ -59,6 +61,7 @@ TEST_F(StreamingTracingTest, AStreamSaysWhatWasReadAndWhatWasChecked) {
       {"mellea.streaming.chunking_strategy", "SentenceChunking"},
       {"mellea.streaming.full_text_length", "12"},
       {"gen_ai.provider.name", "ibm.watsonx.ai"},
+      {"gen_ai.request.model", "granite"},
   };
   for (const auto& [key, value] : expected) EXPECT_EQ(at(traced, key), value) << key;
   EXPECT_EQ(names_of(traced), "quick_check chunk streaming_done full_validation completed ");

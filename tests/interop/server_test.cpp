@@ -157,7 +157,7 @@ TEST_F(ServerTest, EveryCallIsASpanWithItsUsage) {
   ASSERT_TRUE(runtime_.drain(std::chrono::steady_clock::now() + std::chrono::seconds(5)));
   std::size_t chats = 0;
   for (const auto& span : spans_->take())
-    if (span->name == "chat " + variable("MELLEA_MODEL") &&
+    if (span->name == "chat " + model_name(the_server()) &&
         span->find(telemetry::Fact::input_tokens))
       ++chats;
   EXPECT_EQ(chats, 1U);

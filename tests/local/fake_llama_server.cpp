@@ -12,7 +12,8 @@
 //   half=N          in the runs up to N answers half
 //   deaf            does not end when asked to
 //
-// Its answer to a chat is the last message, in two pieces if it streams.
+// Its answer to a chat is the last message, in two pieces if it streams; or, where a schema is
+// demanded, the least that is of it.
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -130,7 +131,10 @@ class Server {
   }
 
   Script chat(const nlohmann::json& body) const {
-    const std::string said = body.at("messages").back().at("content");
+    const nlohmann::json format = body.value("response_format", nlohmann::json::object());
+    const std::string said = format.contains("json_schema")
+                                 ? least_of(format["json_schema"]["schema"]).dump()
+                                 : body.at("messages").back().at("content").get<std::string>();
     if (!body.value("stream", false)) {
       nlohmann::json answer = choice({{"message", {{"content", said}}}, {"finish_reason", "stop"}});
       answer["id"] = "run-" + std::to_string(run_);
@@ -143,6 +147,15 @@ class Server {
     return script.chunk(piece(said.substr(said.size() / 2), "stop"))
         .chunk("data: [DONE]\n\n")
         .end();
+  }
+
+  // Of an object with members that are numbers or texts.
+  static nlohmann::json least_of(const nlohmann::json& schema) {
+    nlohmann::json object = nlohmann::json::object();
+    for (const auto& [name, member] : schema.at("properties").items())
+      object[name] =
+          member.value("type", "") == "integer" ? nlohmann::json(1) : nlohmann::json("a " + name);
+    return object;
   }
 
   // As llama-server does, it counts the tokens of one prompt only.

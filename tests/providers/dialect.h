@@ -58,7 +58,8 @@ class Dialect {
   // How its client is made, and what that says of itself.
   virtual BackendOptions client(const LoopbackServer& server) const = 0;
   virtual std::string provider() const { return name(); }
-  virtual std::string model() const { return "m"; }  // which it can be made with
+  virtual std::string model() const { return "m"; }           // which it can be made with
+  virtual std::string model_sent() const { return model(); }  // and what it calls it then
   virtual Endpoint endpoint(const LoopbackServer& server) const {
     return {.address = "127.0.0.1", .port = server.port()};
   }

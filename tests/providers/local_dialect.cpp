@@ -14,6 +14,7 @@ class Local final : public OpenAiProtocol {
   std::string name() const override { return "local"; }
   std::string provider() const override { return "huggingface"; }
   std::string model() const override { return folder_.path() / "m.gguf"; }
+  std::string model_sent() const override { return "m.gguf"; }
   BackendOptions client(const LoopbackServer& server) const override {
     BackendOptions options{.backend = "local", .model = model()};
     options.local.emplace();

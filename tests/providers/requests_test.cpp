@@ -54,7 +54,7 @@ TEST_P(Provider, TheModelOfTheOptionsIsTakenWhereNoneIsNamed) {
   Request asked = chat();
   asked.model.clear();
   ask(asked);
-  EXPECT_EQ(sent().model, dialect().model());
+  EXPECT_EQ(sent().model, dialect().model_sent());
 }
 
 TEST_P(Provider, NothingIsSentThatWasNotAskedFor) {

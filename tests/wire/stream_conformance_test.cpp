@@ -224,5 +224,29 @@ TEST_F(StreamConformance, LeavingEarlyWaitsForNothingAndClosesTheConnection) {
   EXPECT_TRUE(server_->wait_for_close(0));
 }
 
+// Nor is anything more of an answer paid for that has failed a check.
+TEST_F(StreamConformance, AChunkThatFailsItsCheckClosesTheConnection) {
+  const Session session = connect_to({Script::stream().chunk(event("Fine. Bad. ")).hang()});
+  Stream stream =
+      session.stream("Hi", {.chunking = Chunking::sentence(), .checks = {{not_contains("Bad")}}});
+  EXPECT_EQ(stream.next(), "Fine.");
+  EXPECT_EQ(stream.next(), std::nullopt);
+  EXPECT_FALSE(stream.ok());
+  EXPECT_TRUE(server_->wait_for_close(0));
+  EXPECT_EQ(server_->requests().size(), 1U);
+}
+
+TEST_F(StreamConformance, AnAnswerThatIsAskedForAgainIsAskedForOnANewConnection) {
+  const Session session =
+      connect_to({Script::stream().chunk(event("Bad. ")).hang(), stream_of(event("Good.") + kEnd)});
+  Stream stream = session.stream(
+      "Hi", {.chunking = Chunking::sentence(), .checks = {{not_contains("Bad")}}, .retries = 1});
+  EXPECT_EQ(stream.next(), "Good.");
+  EXPECT_EQ(stream.attempt(), 2);
+  EXPECT_EQ(stream.next(), std::nullopt);
+  EXPECT_TRUE(stream.ok());
+  EXPECT_TRUE(server_->wait_for_close(0));
+}
+
 }  // namespace
 }  // namespace mellea

@@ -1,4 +1,4 @@
-#include "mellea/backends/local_process.h"
+#include "mellea/core/child_process.h"
 
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -21,11 +21,17 @@
 namespace mellea {
 namespace {
 
-[[noreturn]] void fail(const std::string& program, int reason) {
+[[noreturn]] void fail(const ProgramStart& start, int reason) {
   const bool missing = reason == ENOENT || reason == ENOTDIR;
   throw Error(missing ? Errc::not_found : Errc::invalid_request,
-              "local: " + one_line(program, 400) +
+              start.user + ": " + one_line(start.program, 400) +
                   ": can't be started: " + std::generic_category().message(reason));
+}
+
+[[noreturn]] void fail_folder(const ProgramStart& start, int reason) {
+  throw Error(Errc::not_found, start.user + ": " + one_line(start.program, 400) +
+                                   ": can't be started in " + one_line(start.folder, 400) + ": " +
+                                   std::generic_category().message(reason));
 }
 
 // Closed by exec, and none of the three standard ones, even if the host has closed those.
@@ -41,11 +47,14 @@ struct Pipe {
   Descriptor read;
   Descriptor write;
 
-  Pipe() {
+  // Without ends, and errno, if there can be none.
+  static Pipe open() {
     std::array<int, 2> ends{-1, -1};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return;
-    read = apart(ends[0]);
-    write = apart(ends[1]);
+    Pipe pipe;
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return pipe;
+    pipe.read = apart(ends[0]);
+    pipe.write = apart(ends[1]);
+    return pipe;
   }
 };
 
@@ -59,11 +68,23 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 // What the new process needs on its way to the program.
 struct Way {
   pid_t parent;
-  int input, output, trouble;
+  int input, output, errors, trouble;
+  const char* folder;  // null: the one that we are in
   const char* program;
   char* const* arguments;
   char* const* environment;
 };
+
+// What went wrong on the way.
+struct Trouble {
+  int reason = 0;
+  bool folder = false;
+};
+
+[[noreturn]] void give_up(const Way& way, Trouble trouble) noexcept {
+  static_cast<void>(::write(way.trouble, &trouble, sizeof(trouble)) < 0);
+  ::_exit(127);
+}
 
 // In the new process, which shares the memory of this one until the program begins: system calls
 // only.
@@ -79,12 +100,11 @@ struct Way {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::dup2(way.input, STDIN_FILENO);
   ::dup2(way.output, STDOUT_FILENO);
-  ::dup2(way.output, STDERR_FILENO);
+  ::dup2(way.errors, STDERR_FILENO);
   ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  if (way.folder && ::chdir(way.folder) != 0) give_up(way, {.reason = errno, .folder = true});
   ::execve(way.program, way.arguments, way.environment);
-  const int reason = errno;
-  static_cast<void>(::write(way.trouble, &reason, sizeof(reason)) < 0);
-  ::_exit(127);
+  give_up(way, {.reason = errno});
 }
 
 }  // namespace
@@ -97,19 +117,29 @@ std::vector<std::string> environment_without(std::string_view name) {
   return all;
 }
 
-LocalProcess::LocalProcess(const ProgramStart& start) {
+ChildProcess::ChildProcess(const ProgramStart& start) {
   std::vector<std::string> words{start.program};
   words.insert(words.end(), start.arguments.begin(), start.arguments.end());
   std::vector<std::string> variables = start.environment;
   const std::vector<char*> arguments = pointers_to(words);
   const std::vector<char*> environment = pointers_to(variables);
-  const Descriptor input = apart(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  Pipe output, trouble;
-  if (!input || !output.write || !trouble.write) fail(start.program, errno);
+  Pipe input, output, errors, trouble;
+  if (start.conversation) {
+    input = Pipe::open();
+    errors = Pipe::open();
+  } else {
+    input.read = apart(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  }
+  output = Pipe::open();
+  trouble = Pipe::open();
+  if (!input.read || !output.write || !trouble.write || (start.conversation && !errors.write))
+    fail(start, errno);
   const Way way{.parent = ::getpid(),
-                .input = input.get(),
+                .input = input.read.get(),
                 .output = output.write.get(),
+                .errors = start.conversation ? errors.write.get() : output.write.get(),
                 .trouble = trouble.write.get(),
+                .folder = start.folder.empty() ? nullptr : start.folder.c_str(),
                 .program = start.program.c_str(),
                 .arguments = arguments.data(),
                 .environment = environment.data()};
@@ -118,12 +148,13 @@ LocalProcess::LocalProcess(const ProgramStart& start) {
     id_ = ::vfork();               // a copy of a large host's memory map would take long
     if (id_ == 0) become_program(way);
   }
-  if (id_ < 0) fail(start.program, errno);
+  if (id_ < 0) fail(start, errno);
   trouble.write = Descriptor();
-  int reason = 0;
-  if (::read(trouble.read.get(), &reason, sizeof(reason)) == sizeof(reason)) {
+  Trouble what;
+  if (::read(trouble.read.get(), &what, sizeof(what)) == sizeof(what)) {
     ::waitpid(id_, nullptr, 0);
-    fail(start.program, reason);
+    if (what.folder) fail_folder(start, what.reason);
+    fail(start, what.reason);
   }
   handle_ = Descriptor(pidfd_open(id_));
   if (!handle_ && errno == ESRCH) handle_ = Descriptor(::eventfd(1, EFD_CLOEXEC));  // gone already
@@ -131,23 +162,31 @@ LocalProcess::LocalProcess(const ProgramStart& start) {
     const int no_handle = errno;
     ::kill(id_, SIGKILL);
     ::waitpid(id_, nullptr, 0);
-    fail(start.program, no_handle);
+    fail(start, no_handle);
   }
-  ::fcntl(output.read.get(), F_SETFL, O_NONBLOCK);
+  input_ = std::move(input.write);
   output_ = std::move(output.read);
+  errors_ = std::move(errors.read);
+  for (const Descriptor* end : {&input_, &output_, &errors_})
+    if (*end) ::fcntl(end->get(), F_SETFL, O_NONBLOCK);
 }
 
-LocalProcess::~LocalProcess() {
+ChildProcess::~ChildProcess() {
   if (!handle_) return;
-  signal(SIGKILL);
+  signal_all(SIGKILL);
   wait();
 }
 
-void LocalProcess::signal(int number) const noexcept {
+void ChildProcess::signal(int number) const noexcept {
   if (handle_) ::syscall(SYS_pidfd_send_signal, handle_.get(), number, nullptr, 0);
 }
 
-std::string LocalProcess::wait() {
+void ChildProcess::signal_all(int number) const noexcept {
+  const bool there = handle_ && ::syscall(SYS_pidfd_send_signal, handle_.get(), 0, nullptr, 0) == 0;
+  if (there) ::kill(-id_, number);  // else its number may be another's by now
+}
+
+std::string ChildProcess::wait() {
   const Descriptor handle = std::move(handle_);
   handle_ = Descriptor();
   siginfo_t how{};

@@ -1,4 +1,4 @@
-#include "mellea/backends/local_process.h"
+#include "mellea/core/child_process.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -24,7 +24,7 @@ bool readable(int descriptor) {
 }
 
 // All that it prints until it has ended.
-std::string output_of(LocalProcess& process) {
+std::string output_of(ChildProcess& process) {
   EXPECT_TRUE(readable(process.ended()));
   std::string text;
   std::array<char, 4096> buffer;
@@ -33,28 +33,53 @@ std::string output_of(LocalProcess& process) {
   return text;
 }
 
-TEST(LocalProcess, PrintsAndEnds) {
-  LocalProcess process(shell("echo $GREETING; echo trouble >&2; exit 3"));
+TEST(ChildProcess, PrintsAndEnds) {
+  ChildProcess process(shell("echo $GREETING; echo trouble >&2; exit 3"));
   EXPECT_EQ(output_of(process), "hello\ntrouble\n");
   EXPECT_EQ(process.wait(), "ended with code 3");
 }
 
-TEST(LocalProcess, HasTheEnvironmentThatItIsGiven) {
+TEST(ChildProcess, IsSpokenWith) {
+  ChildProcess process(
+      {.program = "/bin/sh",
+       .arguments = {"-c", "read line; echo \"$line, $PWD\"; echo trouble >&2; cat"},
+       .folder = "/",
+       .conversation = true});
+  ASSERT_EQ(::write(process.input(), "hello\n", 6), 6);
+  process.close_input();
+  EXPECT_EQ(process.input(), -1);
+  EXPECT_EQ(output_of(process), "hello, /\n");
+  std::array<char, 16> errors{};
+  EXPECT_EQ(::read(process.errors(), errors.data(), errors.size()), 8);
+  EXPECT_STREQ(errors.data(), "trouble\n");
+}
+
+TEST(ChildProcess, WhatItHasStartedIsSignalledWithIt) {
+  ChildProcess process(shell("sleep 600 & echo started; wait"));
+  ASSERT_TRUE(readable(process.output()));
+  process.signal_all(SIGKILL);
+  EXPECT_EQ(output_of(process), "started\n");
+  std::array<char, 1> byte{};
+  ASSERT_TRUE(readable(process.output()));
+  EXPECT_EQ(::read(process.output(), byte.data(), byte.size()), 0);  // nobody holds the other end
+}
+
+TEST(ChildProcess, HasTheEnvironmentThatItIsGiven) {
   ::setenv("KEPT", "kept", 1);
   ::setenv("LEFT_OUT", "out", 1);
-  LocalProcess process({.program = "/bin/sh",
+  ChildProcess process({.program = "/bin/sh",
                         .arguments = {"-c", "echo $KEPT $LEFT_OUT"},
                         .environment = environment_without("LEFT_OUT")});
   EXPECT_EQ(output_of(process), "kept\n");
 }
 
-TEST(LocalProcess, HasNothingOfOursButItsEnvironment) {
+TEST(ChildProcess, HasNothingOfOursButItsEnvironment) {
   const Descriptor ours(::open("/dev/null", O_RDONLY));  // not closed by exec of itself
   ::signal(SIGPIPE, SIG_IGN);
   sigset_t most, before;
   ::sigfillset(&most);
   ::pthread_sigmask(SIG_SETMASK, &most, &before);
-  LocalProcess process(
+  ChildProcess process(
       shell("read line; echo input: $?; cd /proc/self/fd && echo *; grep -E '^Sig(Blk|Ign)' "
             "/proc/self/status;"
             "cut -d' ' -f5 /proc/$$/stat"));
@@ -65,38 +90,39 @@ TEST(LocalProcess, HasNothingOfOursButItsEnvironment) {
                       std::to_string(process.id()) + '\n');  // 3 is the folder itself
 }
 
-TEST(LocalProcess, IsEndedByASignal) {
-  LocalProcess process(shell("exec sleep 600"));
+TEST(ChildProcess, IsEndedByASignal) {
+  ChildProcess process(shell("exec sleep 600"));
   process.signal(SIGTERM);
   EXPECT_EQ(process.wait(), "was ended by signal 15");
 }
 
-TEST(LocalProcess, IsGoneWithItsObject) {
+TEST(ChildProcess, IsGoneWithItsObject) {
   Descriptor watch;
   {
-    const LocalProcess process(shell("exec sleep 600"));
+    const ChildProcess process(shell("exec sleep 600"));
     watch = Descriptor(::dup(process.ended()));
   }
   EXPECT_TRUE(readable(watch.get()));
 }
 
-TEST(LocalProcess, IsGoneWithTheThreadThatStartedIt) {
-  std::optional<LocalProcess> process;
+TEST(ChildProcess, IsGoneWithTheThreadThatStartedIt) {
+  std::optional<ChildProcess> process;
   std::thread([&] { process.emplace(shell("exec sleep 600")); }).join();
   EXPECT_EQ(process->wait(), "was ended by signal 9");
 }
 
-TEST(LocalProcess, AHostThatWaitsForAllChildrenTakesNothingFromUs) {
+TEST(ChildProcess, AHostThatWaitsForAllChildrenTakesNothingFromUs) {
   ::signal(SIGCHLD, SIG_IGN);
-  LocalProcess process(shell("read line"));
+  ChildProcess process(shell("read line"));
   EXPECT_EQ(process.wait(), "has ended");
   ::signal(SIGCHLD, SIG_DFL);
 }
 
-TEST(LocalProcess, WhatIsNoProgramIsRefused) {
-  const auto refusal = [](const std::string& program) -> std::string {
+TEST(ChildProcess, WhatIsNoProgramIsRefused) {
+  const auto refusal = [](const std::string& program,
+                          const std::string& folder = "") -> std::string {
     try {
-      const LocalProcess process({.program = program});
+      const ChildProcess process({.program = program, .folder = folder, .user = "local"});
     } catch (const Error& error) {
       return error.what();
     }
@@ -105,6 +131,8 @@ TEST(LocalProcess, WhatIsNoProgramIsRefused) {
   EXPECT_EQ(refusal("/nowhere/llama-server"),
             "local: /nowhere/llama-server: can't be started: No such file or directory");
   EXPECT_EQ(refusal("/dev/null"), "local: /dev/null: can't be started: Permission denied");
+  EXPECT_EQ(refusal("/bin/sh", "/nowhere"),
+            "local: /bin/sh: can't be started in /nowhere: No such file or directory");
 }
 
 }  // namespace
