@@ -48,7 +48,7 @@ class BatchProcessor : public SpanExporter {
 
   std::string name() const;  // the sender's
   BatchHealth health() const noexcept;
-  std::int64_t lost() const noexcept { return health().lost; }
+  std::int64_t lost() const noexcept override { return health().lost; }
 
  private:
   class Loop;

@@ -87,12 +87,14 @@ using MetricOutput = std::variant<OtlpHttp, OtlpFile, MetricsText, PrometheusEnd
                                   std::shared_ptr<MetricExporter>>;
 
 struct MetricsConfig {
-  std::vector<MetricOutput> exporters{};  // none: metrics are off
-  std::chrono::milliseconds interval{60'000};
+  bool enabled = false;                   // counted without an exporter, too: for metrics_text()
+  std::vector<MetricOutput> exporters{};  // any: metrics are on
+  std::chrono::milliseconds interval{60'000};  // from look to look; not above 0: this default
   Temporality temporality = Temporality::cumulative;  // of all but what Prometheus and people see
   ExemplarFilter exemplars = ExemplarFilter::sampled;
   MetricVocabulary vocabulary = MetricVocabulary::mellea;
-  std::vector<std::string> labels{};  // keys of the program's own labels that metrics have, too
+  std::vector<std::string>
+      labels{};  // keys of the program's labels that ours have, too: at most 12
 };
 
 // What tokens cost, for the metric and for spans.

@@ -46,9 +46,9 @@ class Reader {
       if (auto http = traces.otlp_http()) exporters.push_back(std::move(*http));
     if (traces.wants("console")) exporters.push_back(console_);
     if (exporters.empty())
-      variables_.warn(
-          "MELLEA_TRACES_ENABLED=true: spans go nowhere: set MELLEA_TRACES_OTLP, "
-          "MELLEA_TRACES_CONSOLE or MELLEA_TRACES_FILE");
+      variables_.warn(traces.switched_on_by() +
+                      ": spans go nowhere: set MELLEA_TRACES_OTLP, MELLEA_TRACES_CONSOLE or "
+                      "MELLEA_TRACES_FILE");
     for (const char* name :
          {"MELLEA_TRACES_CONTENT", "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"})
       if (const Setting content = variables_.get(name); variables_.flag(content).value_or(false))
@@ -63,11 +63,9 @@ class Reader {
     if (metrics.wants("console")) exporters.push_back(MetricsText{console_.write});
     if (metrics.wants("prometheus")) exporters.push_back(prometheus());
     if (!exporters.empty()) return;
-    settings_.metrics = false;
-    variables_.warn(
-        "MELLEA_METRICS_ENABLED=true: nothing is counted, for metrics go nowhere: set "
-        "MELLEA_METRICS_OTLP, MELLEA_METRICS_CONSOLE, MELLEA_METRICS_PROMETHEUS or "
-        "MELLEA_METRICS_FILE");
+    variables_.warn(metrics.switched_on_by() +
+                    ": metrics go nowhere, unless the program shows them: set MELLEA_METRICS_OTLP, "
+                    "MELLEA_METRICS_CONSOLE, MELLEA_METRICS_PROMETHEUS or MELLEA_METRICS_FILE");
   }
 
   PrometheusEndpoint prometheus() {
@@ -84,6 +82,8 @@ class Reader {
     MetricsConfig& metrics = settings_.config.metrics;
     if (const auto interval = variables_.positive(variables_.get("OTEL_METRIC_EXPORT_INTERVAL")))
       metrics.interval = std::chrono::milliseconds(*interval);
+    if (const Setting timeout = variables_.get("OTEL_METRIC_EXPORT_TIMEOUT"); timeout.is_set())
+      variables_.no_effect(timeout, "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT is the limit");
     read_word(variables_.get("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"),
               {{"cumulative", Temporality::cumulative},
                {"delta", Temporality::delta},
@@ -172,6 +172,8 @@ class Reader {
     BatchOptions& batch = settings_.config.batch;
     if (const auto delay = variables_.positive(variables_.get("OTEL_BSP_SCHEDULE_DELAY")))
       batch.delay = std::chrono::milliseconds(*delay);
+    if (const Setting timeout = variables_.get("OTEL_BSP_EXPORT_TIMEOUT"); timeout.is_set())
+      variables_.no_effect(timeout, "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT is the limit");
     if (const auto queue = variables_.positive(variables_.get("OTEL_BSP_MAX_QUEUE_SIZE")))
       batch.queue = static_cast<std::size_t>(*queue);
     if (const auto most = variables_.positive(variables_.get("OTEL_BSP_MAX_EXPORT_BATCH_SIZE")))

@@ -111,6 +111,11 @@ TEST(EnvironmentTest, WhatIsWrongOrWithoutEffectIsAWarning) {
        "OTEL_EXPORTER_OTLP_CERTIFICATE=/no/such.pem: cannot be read"},
       {otlp_and({{"OTEL_EXPORTER_OTLP_HEADERS", "secret"}}),
        "OTEL_EXPORTER_OTLP_HEADERS: a header is left out: it is not name=value"},
+      {otlp_and({{"OTEL_EXPORTER_OTLP_CLIENT_KEY", "key.pem"}}),
+       "OTEL_EXPORTER_OTLP_CLIENT_KEY=key.pem has no effect: this version shows collectors no "
+       "certificate of its own"},
+      {otlp_and({{"OTEL_BSP_EXPORT_TIMEOUT", "100"}}),
+       "OTEL_BSP_EXPORT_TIMEOUT=100 has no effect: OTEL_EXPORTER_OTLP_TRACES_TIMEOUT is the limit"},
       {otlp_and({{"OTEL_RESOURCE_ATTRIBUTES", "prod"}}),
        "OTEL_RESOURCE_ATTRIBUTES=prod has no effect: it is not key=value"},
       {otlp_and({{"OTEL_TRACES_SAMPLER", "jaeger"}}),
@@ -128,6 +133,16 @@ TEST(EnvironmentTest, WhatIsWrongOrWithoutEffectIsAWarning) {
   };
   for (const Row& row : rows)
     EXPECT_EQ(read(row.variables).warnings, std::vector<std::string>{row.expected});
+}
+
+TEST(EnvironmentTest, WhatGoesNowhereIsToldByTheVariableThatSwitchedItOn) {
+  for (const std::string signal : {"TRACES", "METRICS"}) {
+    const auto settings = read(
+        {{"OTEL_" + signal + "_EXPORTER", "otlp"}, {"OTEL_EXPORTER_OTLP_ENDPOINT", "nowhere"}});
+    ASSERT_EQ(settings.warnings.size(), 2U);
+    EXPECT_TRUE(settings.warnings[1].starts_with("OTEL_" + signal + "_EXPORTER=otlp: "))
+        << settings.warnings[1];
+  }
 }
 
 TEST(EnvironmentTest, OtlpWithoutAnEndpointIsAWarningAndNoExporter) {
@@ -215,6 +230,8 @@ TEST(EnvironmentTest, MetricsAreSwitchedOnInSeveralWays) {
       {{{"OTEL_METRICS_EXPORTER", "otlp, console"}}, "on http://localhost:4318/v1/metrics text"},
       {{{"OTEL_METRICS_EXPORTER", "otlp"}, {"OTEL_SDK_DISABLED", "true"}}, "off"},
       {{{"OTEL_METRICS_EXPORTER", "none"}}, "off"},
+      // For a program that shows them itself.
+      {{{"MELLEA_METRICS_ENABLED", "true"}}, "on"},
   };
   for (const Row& row : rows) {
     EXPECT_EQ(metric_exporters(read(row.variables)), row.expected);
@@ -235,9 +252,12 @@ TEST(EnvironmentTest, WhatIsWrongWithMetricsIsAWarning) {
       {{{"MELLEA_METRICS_PROMETHEUS", "true"}},
        "MELLEA_METRICS_PROMETHEUS=true has no effect: MELLEA_METRICS_ENABLED is not set"},
       {{{"MELLEA_METRICS_ENABLED", "true"}},
-       "MELLEA_METRICS_ENABLED=true: nothing is counted, for metrics go nowhere: set "
+       "MELLEA_METRICS_ENABLED=true: metrics go nowhere, unless the program shows them: set "
        "MELLEA_METRICS_OTLP, MELLEA_METRICS_CONSOLE, MELLEA_METRICS_PROMETHEUS or "
        "MELLEA_METRICS_FILE"},
+      {file_and({{"OTEL_METRIC_EXPORT_TIMEOUT", "100"}}),
+       "OTEL_METRIC_EXPORT_TIMEOUT=100 has no effect: OTEL_EXPORTER_OTLP_METRICS_TIMEOUT is the "
+       "limit"},
       {file_and({{"MELLEA_METRICS_ENABLED", "1"}, {"MELLEA_METRICS_OTLP", "true"}}),
        "MELLEA_METRICS_OTLP=true has no effect: neither OTEL_EXPORTER_OTLP_METRICS_ENDPOINT nor "
        "OTEL_EXPORTER_OTLP_ENDPOINT is set"},

@@ -126,6 +126,10 @@ SignalVariables::SignalVariables(Variables& variables, std::string signal,
       variables_.no_effect(setting, off.empty() ? umbrella.name + " is not set" : off);
   }
   on_ = off.empty() && (enabled == true || !by_standard_.empty() || file_.is_set());
+  if (enabled == true)
+    by_ = umbrella.text();
+  else
+    by_ = by_standard_.empty() ? file_.text() : standard.text();
 }
 
 void SignalVariables::read_standard(const Setting& standard) {
@@ -161,6 +165,9 @@ std::optional<OtlpHttp> SignalVariables::otlp_http() {
   exporter.ca_file = certificate.value;
   if (certificate.is_set() && ::access(certificate.value.c_str(), R_OK) != 0)
     variables_.warn(certificate.text() + ": cannot be read");
+  for (const char* what : {"CLIENT_KEY", "CLIENT_CERTIFICATE"})
+    if (const Setting unknown = otlp(what); unknown.is_set())
+      variables_.no_effect(unknown, "this version shows collectors no certificate of its own");
   read_headers(otlp("HEADERS"), exporter.headers);
   return exporter;
 }

@@ -69,6 +69,7 @@ class SignalVariables {
   SignalVariables(Variables& variables, std::string signal, std::vector<std::string> known);
 
   bool is_on() const noexcept { return on_; }
+  const std::string& switched_on_by() const noexcept { return by_; }  // the variable, for warnings
   bool wants(const std::string& exporter) const {
     return by_standard_.contains(exporter) || by_mellea_.contains(exporter);
   }
@@ -92,6 +93,7 @@ class SignalVariables {
   Setting file_;
   bool none_ = false;
   bool on_ = false;
+  std::string by_;
 };
 
 }  // namespace mellea::telemetry

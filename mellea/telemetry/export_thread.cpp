@@ -88,7 +88,7 @@ void ExportThread::stop() noexcept {
 }
 
 bool ExportThread::shutdown(Instant until) noexcept {
-  if (fork_.inherited() || !thread_.joinable()) return true;
+  if (fork_.inherited()) return true;
   ExportLoop::Lock lock(loop_->mutex_);
   const auto ended = [&] { return loop_->ended_; };
   loop_->stopping_ = true;
@@ -102,13 +102,14 @@ bool ExportThread::shutdown(Instant until) noexcept {
     lock.lock();
     loop_->done_.wait_until(lock, until, ended);
   }
-  const bool all = loop_->ended_ && loop_->lost_ == 0;
   const bool gone = loop_->ended_;
+  const bool all = gone && loop_->is_complete();
+  std::thread thread = std::exchange(thread_, {});  // the first to come here lets go of it
   lock.unlock();
-  if (gone)
-    thread_.join();
-  else
-    thread_.detach();
+  if (thread.joinable() && gone)
+    thread.join();
+  else if (thread.joinable())
+    thread.detach();
   return all;
 }
 

@@ -39,6 +39,8 @@ class ExportLoop {
   virtual Delivery deliver(Lock& lock) = 0;
   // Somebody waits for all there is.
   virtual void on_flush() {}
+  // Whether nothing is lost for good.
+  virtual bool is_complete() const noexcept { return lost_ == 0; }
 
   virtual std::string told(std::int64_t lost, const std::string& why) const = 0;  // a warning
   virtual void interrupt() noexcept = 0;  // any thread: deliver() gives up at once
@@ -88,13 +90,14 @@ class ExportThread {
   bool wait_for(const Asked& asked, Instant until) noexcept;
   // As the beginning of shutdown().
   void stop() noexcept;
-  // False if anything was ever lost.
+  // False if `until` was too early, or anything is lost for good; so is each that follows, of any
+  // thread.
   bool shutdown(Instant until) noexcept;
 
  private:
   const ForkMark fork_;
   const std::shared_ptr<ExportLoop> loop_;
-  std::thread thread_;
+  std::thread thread_;  // guarded by the loop's mutex_; none once a shutdown() saw to it
 };
 
 }  // namespace mellea::telemetry

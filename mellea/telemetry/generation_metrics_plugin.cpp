@@ -103,8 +103,9 @@ class GenerationMetricsPlugin : public Plugin {
 
   template <class Closing>
   void on_end(const Closing& event) {
+    if (!recorder_->working()) return;
     const auto& opening = *event.opening;
-    if (chunk_events_ && !recorder_->inherited()) forget(opening.scope.id());
+    if (chunk_events_) forget(opening.scope.id());
     if (opening.stopped) return;  // nothing was sent
     Ended ended{.target = *opening.target,
                 .request = *opening.request,
@@ -218,7 +219,7 @@ class GenerationMetricsPlugin : public Plugin {
   }
 
   void on_start(const GenerationPreCall& event) {
-    if (event.stopped || !event.request->stream || recorder_->inherited()) return;
+    if (event.stopped || !event.request->stream || !recorder_->working()) return;
     Stream stream{.labels = labels_of(event.scope, *event.target, *event.request, nullptr),
                   .trace = event.trace};
     const std::lock_guard lock(mutex_);
@@ -226,7 +227,7 @@ class GenerationMetricsPlugin : public Plugin {
   }
 
   void on_chunk(const GenerationEvent& event) {
-    if (!is_content(*event.chunk) || recorder_->inherited()) return;
+    if (!is_content(*event.chunk) || !recorder_->working()) return;
     const Instant at = event.chunk->at;
     std::optional<Stream> before;
     {

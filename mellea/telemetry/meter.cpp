@@ -1,19 +1,15 @@
 #include "mellea/telemetry/meter.h"
 
-#include <algorithm>
-
 #include "mellea/core/text.h"
 
 namespace mellea::telemetry {
 
 void OwnInstrument::record(double value, std::span<const MetricLabel> labels,
                            const Scope& scope) const noexcept {
-  if (!instrument_) return;
+  if (!instrument_ || !store_->working()) return;
   try {
     std::vector<MetricLabel> sorted(labels.begin(), labels.end());
-    std::sort(sorted.begin(), sorted.end(), [](const MetricLabel& a, const MetricLabel& b) {
-      return name_of(a.key) < name_of(b.key);
-    });
+    sort_by_name(sorted);
     std::vector<LabelRef> refs;
     refs.reserve(sorted.size());
     for (const MetricLabel& label : sorted) refs.push_back(store_->labels().kept(label));
@@ -41,13 +37,16 @@ InstrumentDescription Meter::describe(InstrumentKind kind, Options options) cons
 
 template <class Handle>
 Handle Meter::make(InstrumentKind kind, Options options) const {
-  if (!store_ || store_->inherited()) return {};
+  if (!store_ || !store_->working()) return {};
   const std::string name = options.name;
   MetricInstrument* instrument = store_->instrument(describe(kind, std::move(options)));
-  if (!instrument)
-    warnings_->add("metric " + one_line(name, 100) +
-                   ": there is another of that name; this one is not counted");
+  if (!instrument) tell_taken(name);
   return Handle(store_, instrument);
+}
+
+void Meter::tell_taken(const std::string& name) const {
+  warnings_->add("metric " + one_line(name, 100) +
+                 ": there is another of that name; this one is not counted");
 }
 
 Counter Meter::counter(Options options) const {
@@ -63,8 +62,10 @@ Histogram Meter::histogram(Options options) const {
 }
 
 void Meter::gauge(Options options, MetricStore::Measure measure) const {
-  if (store_ && !store_->inherited())
-    store_->observe(describe(InstrumentKind::gauge, std::move(options)), std::move(measure));
+  if (!store_ || !store_->working()) return;
+  const std::string name = options.name;
+  if (!store_->observe(describe(InstrumentKind::gauge, std::move(options)), std::move(measure)))
+    tell_taken(name);
 }
 
 }  // namespace mellea::telemetry

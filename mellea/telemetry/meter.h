@@ -63,15 +63,15 @@ class Histogram : public OwnInstrument {
   }
 };
 
-// Gives instruments; the same one for the same name. A name that another kind of instrument has is
-// a warning, and what is given is off. Any thread may call anything.
+// Gives instruments; the same one for the same name. A name that another kind of instrument of this
+// scope has is a warning, and what is given is off. Any thread may call anything.
 class Meter {
  public:
   struct Options {
     std::string name{};  // in OpenTelemetry's form: "shop.sales"
     std::string unit = "1";
     std::string description{};
-    bool integer = true;           // not of a histogram: its values are whole numbers
+    bool integer = false;          // not of a histogram: only whole numbers are counted
     std::vector<double> bounds{};  // of a histogram's buckets, rising; none: default_bounds()
   };
 
@@ -81,14 +81,16 @@ class Meter {
   Counter counter(Options options) const;
   UpDownCounter up_down_counter(Options options) const;
   Histogram histogram(Options options) const;
-  // Measured when somebody looks, by calling `measure` on the thread that does, until Telemetry is
-  // shut down; it must not throw.
+  // Measured when somebody looks, by calling `measure` on the thread that does, never by two at
+  // once, until Telemetry is shut down. What throws is not seen. Several for one gauge tell of it
+  // together.
   void gauge(Options options, MetricStore::Measure measure) const;
 
  private:
   template <class Handle>
   Handle make(InstrumentKind kind, Options options) const;
   InstrumentDescription describe(InstrumentKind kind, Options options) const;
+  void tell_taken(const std::string& name) const;
 
   std::shared_ptr<MetricStore> store_;  // null: off
   std::shared_ptr<Warnings> warnings_;

@@ -44,6 +44,39 @@ TEST_F(MeterTest, TheSameNameIsTheSameInstrument) {
                 "metric sales: there is another of that name; this one is not counted"});
 }
 
+TEST_F(MeterTest, AGaugeMayBeToldOfByManyButNotUnderAnothersName) {
+  const auto tells = [](std::string_view label) {
+    return [label] { return std::vector<MetricStore::Measured>{{1, {{"q", label}}}}; };
+  };
+  meter_.gauge({.name = "depth"}, tells("a"));
+  meter_.gauge({.name = "depth"}, tells("b"));
+  EXPECT_TRUE(warnings_->all().empty());
+  meter_.counter({.name = "depth"}).add();
+  meter_.counter({.name = "sales"}).add();
+  meter_.gauge({.name = "sales"}, tells("c"));
+  EXPECT_EQ(seen(), "sales 1\ndepth q=a 1\ndepth q=b 1\n");
+  EXPECT_EQ(warnings_->all().size(), 2U);
+  Meter(store_, warnings_, "other").counter({.name = "sales"}).add();
+  EXPECT_EQ(warnings_->all().size(), 2U);
+}
+
+TEST_F(MeterTest, APartOfOneCountsUnlessItIsToCountWholeNumbers) {
+  const Counter parts = meter_.counter({.name = "parts"});
+  const Counter whole = meter_.counter({.name = "whole", .integer = true});
+  for (int at = 0; at < 2; ++at) parts.add(0.5);
+  for (int at = 0; at < 2; ++at) whole.add(1.5);
+  EXPECT_EQ(seen(), "parts 1\nwhole 2\n");
+}
+
+TEST_F(MeterTest, NothingIsCountedOnceTelemetryIsOver) {
+  const Counter sales = meter_.counter({.name = "sales"});
+  sales.add();
+  store_->close(Instant::clock::now());
+  sales.add();
+  meter_.counter({.name = "more"}).add();
+  EXPECT_EQ(seen(), "sales 1\n");
+}
+
 TEST_F(MeterTest, TheScopeOfAnOperationGivesTheExemplar) {
   const Scope scope = Scope::root(Kind::tool).traced(trace_of(7));
   meter_.counter({.name = "sales"}).add(1, {}, scope);

@@ -44,6 +44,9 @@ struct MetricLabel {
   LabelValue value{};
 };
 
+// The order of a program's labels does not count: they stand in that of their names.
+void sort_by_name(std::span<MetricLabel> labels) noexcept;
+
 // One of the values in a sum, and the span in which it was measured.
 struct Exemplar {
   double value = 0;

@@ -55,7 +55,7 @@ LabelRef LabelTable::kept(const MetricLabel& label, std::size_t most) {
       return kept({label.key, plain}, most);
   const std::lock_guard lock(mutex_);
   if (const LabelRef found = find(label, hash)) return found;  // another thread was faster
-  std::size_t& count = counts_[std::string(name_of(label.key))];
+  std::size_t& count = counts_[{label.key.index(), std::string(name_of(label.key)), most}];
   if (count < most) {
     ++count;
     return add(label, hash);

@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <tuple>
 
 #include "mellea/core/fork.h"
 #include "mellea/telemetry/metric.h"
@@ -39,7 +40,9 @@ class LabelTable {
   const KeptLabel none_{};  // for what is not kept
   MetricTable<KeptLabel> table_;
   std::mutex mutex_;
-  std::map<std::string, std::size_t, std::less<>> counts_;  // by key; guarded by mutex_
+  // By key and what it is allowed, so that a program's key is not taken for ours; guarded by
+  // mutex_.
+  std::map<std::tuple<std::size_t, std::string, std::size_t>, std::size_t> counts_;
 };
 
 }  // namespace mellea::telemetry

@@ -25,6 +25,12 @@ struct Subtract {
   }
 };
 
+// One at which a clock can be set.
+std::chrono::milliseconds possible(std::chrono::milliseconds interval) {
+  if (interval.count() <= 0) return MetricsConfig().interval;
+  return std::min<std::chrono::milliseconds>(interval, std::chrono::hours(24));
+}
+
 }  // namespace
 
 bool MetricDeltas::is_delta(const MetricData& data) const noexcept {
@@ -50,7 +56,7 @@ void MetricDeltas::apply(MetricBatch& batch) const {
 
 void MetricDeltas::delivered(const MetricBatch& seen) {
   at_ = seen.at;
-  if (temporality_ == Temporality::cumulative) return;
+  if (is_cumulative()) return;
   for (const MetricData& data : seen.metrics) {
     if (!is_delta(data)) continue;
     for (const MetricPoint& point : data.points)
@@ -66,7 +72,7 @@ class MetricReader::Loop : public ExportLoop {
       : ExportLoop(std::move(warnings)),
         store_(std::move(store)),
         exporter_(std::move(exporter)),
-        interval_(interval),
+        interval_(possible(interval)),
         deltas_(temporality) {}
 
  private:
@@ -84,24 +90,30 @@ class MetricReader::Loop : public ExportLoop {
 
   Delivery deliver(Lock& lock) override {
     lock.unlock();
-    Delivery delivery{.count = 1};
+    MetricsSent sent;
     try {
-      delivery.failure = look();
+      sent = look();
     } catch (const std::exception& error) {  // no memory
-      delivery.failure = error.what();
+      sent.failure = error.what();
     }
     lock.lock();
-    return delivery;
+    all_told_ = sent.failure.empty();
+    if (sent.partly && !all_told_ && !deltas_.is_cumulative()) part_lost_ = true;
+    return {.count = 1, .failure = std::move(sent.failure)};
   }
 
-  std::string look() {
-    MetricBatch seen = store_->collect();
-    MetricBatch batch = seen;
+  MetricsSent look() {
+    MetricBatch batch = store_->collect();
+    const MetricBatch seen = deltas_.is_cumulative() ? MetricBatch{.at = batch.at} : batch;
     deltas_.apply(batch);
-    std::string failure = batch.metrics.empty() ? std::string() : exporter_->send(batch);
-    if (failure.empty()) deltas_.delivered(seen);
-    return failure;
+    MetricsSent sent;
+    if (!batch.metrics.empty()) sent = exporter_->send(batch);
+    if (sent.failure.empty() || sent.partly) deltas_.delivered(seen);
+    return sent;
   }
+
+  // What one look could not deliver, the next did.
+  bool is_complete() const noexcept override { return all_told_ && !part_lost_; }
 
   void on_flush() override { ++accepted_; }
 
@@ -117,7 +129,9 @@ class MetricReader::Loop : public ExportLoop {
   const std::chrono::milliseconds interval_;
   MetricDeltas deltas_;  // the thread's own
   Instant next_ = Instant::clock::now() + interval_;
-  bool last_ = false;  // the last look was taken
+  bool last_ = false;       // the last look was taken
+  bool all_told_ = true;    // guarded by mutex_: nothing of the last look is still to be delivered
+  bool part_lost_ = false;  // guarded by mutex_: for good
 };
 
 MetricReader::MetricReader(std::shared_ptr<MetricStore> store,

@@ -25,6 +25,8 @@ class MetricDeltas {
   void apply(MetricBatch& batch) const;
   // What apply() was last called with, was delivered: `seen` is the batch as it was before.
   void delivered(const MetricBatch& seen);
+  // Nothing is ever taken away: what was not delivered is part of what comes next.
+  bool is_cumulative() const noexcept { return temporality_ == Temporality::cumulative; }
 
  private:
   using SeriesKey = std::pair<const InstrumentDescription*, std::uint64_t>;

@@ -1,6 +1,8 @@
 #include "mellea/telemetry/metric_reader.h"
 
+#include <atomic>
 #include <condition_variable>
+#include <thread>
 
 #include "mellea/telemetry/metrics_for_test.h"
 
@@ -11,12 +13,12 @@ namespace {
 class FakeExporter : public MetricExporter {
  public:
   std::string name() const override { return "fake"; }
-  std::string send(const MetricBatch& batch) override {
+  MetricsSent send(const MetricBatch& batch) override {
     std::unique_lock lock(mutex_);
     sent_.push_back(text_of(batch));
     arrived_.notify_all();
     go_on_.wait(lock, [&] { return !held_; });
-    return failure_;
+    return {failure_, partly_};
   }
   void interrupt() noexcept override {
     const std::lock_guard lock(mutex_);
@@ -29,9 +31,15 @@ class FakeExporter : public MetricExporter {
     closed_ = true;
   }
 
-  void fail(std::string failure) {
+  void fail(std::string failure, bool partly = false) {
     const std::lock_guard lock(mutex_);
     failure_ = std::move(failure);
+    partly_ = partly;
+  }
+  void let_go() {
+    const std::lock_guard lock(mutex_);
+    held_ = false;
+    go_on_.notify_all();
   }
   void hold() {
     const std::lock_guard lock(mutex_);
@@ -56,6 +64,7 @@ class FakeExporter : public MetricExporter {
   std::condition_variable go_on_;
   std::vector<std::string> sent_;
   std::string failure_;
+  bool partly_ = false;
   bool held_ = false;
   bool closed_ = false;
 };
@@ -122,6 +131,49 @@ TEST_F(MetricReaderTest, WhatWasNotDeliveredComesAgain) {
   EXPECT_TRUE(flush());
   EXPECT_TRUE(exporter_->sent().at(1).starts_with("c k=a 5\n"));
   EXPECT_EQ(warnings_->all(), Texts{"fake: metrics not delivered: full"});
+  // And then nothing is lost.
+  EXPECT_TRUE(reader_->thread().shutdown(soon()));
+}
+
+TEST_F(MetricReaderTest, WhatWasDeliveredInPartDoesNotComeAgain) {
+  read(Temporality::delta);
+  add(2);
+  exporter_->fail("a part is rejected", true);
+  EXPECT_FALSE(flush());
+  exporter_->fail("");
+  add(3);
+  EXPECT_TRUE(flush());
+  EXPECT_TRUE(exporter_->sent().at(1).starts_with("c k=a 3\n"));
+  EXPECT_EQ(warnings_->all(), Texts{"fake: metrics not delivered: a part is rejected"});
+  EXPECT_FALSE(reader_->thread().shutdown(soon()));  // the rest of it is lost for good
+}
+
+TEST_F(MetricReaderTest, AnIntervalThatCanNotBeIsNone) {
+  for (const auto interval : {0ms, -1ms, std::chrono::milliseconds::max()}) {
+    read(Temporality::cumulative, interval);
+    add(1);
+    EXPECT_TRUE(flush());
+    EXPECT_TRUE(reader_->thread().shutdown(soon()));
+    EXPECT_LE(exporter_->sent().size(), 2U);  // this flush's, and the last
+    exporter_ = std::make_shared<FakeExporter>();
+  }
+  read(Temporality::cumulative);
+}
+
+TEST_F(MetricReaderTest, ThreadsThatShutItDownAtOnceFindTheSame) {
+  read(Temporality::cumulative);
+  add(1);
+  exporter_->fail("full");
+  exporter_->hold();
+  std::vector<std::jthread> threads;
+  std::atomic<int> complete{0};
+  for (int at = 0; at < 4; ++at)
+    threads.emplace_back([&] { complete += reader_->thread().shutdown(soon()) ? 1 : 0; });
+  EXPECT_TRUE(exporter_->wait_for(1));
+  exporter_->let_go();
+  threads.clear();
+  EXPECT_EQ(complete, 0);
+  EXPECT_FALSE(reader_->thread().shutdown(soon()));
 }
 
 TEST_F(MetricReaderTest, WithLittleMemoryWhatIsMeasuredAtTheLookIsSinceTheBeginning) {

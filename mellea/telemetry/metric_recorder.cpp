@@ -1,12 +1,43 @@
 #include "mellea/telemetry/metric_recorder.h"
 
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 
+#include "mellea/core/text.h"
+
 namespace mellea::telemetry {
+namespace {
+
+bool is_ours(std::string_view key) {
+  const auto has = [&](std::span<const Key> keys) {
+    return std::any_of(keys.begin(), keys.end(),
+                       [&](const Key& one) { return name_of(one) == key; });
+  };
+  const auto table = metric_table();
+  return has(more_labels()) ||
+         std::any_of(table.begin(), table.end(), [&](const auto& row) { return has(row.labels); });
+}
+
+}  // namespace
+
+std::vector<std::string> possible_labels(const std::vector<std::string>& keys, Warnings& warnings) {
+  std::vector<std::string> possible;
+  for (const std::string& key : keys) {
+    if (std::find(possible.begin(), possible.end(), key) != possible.end()) continue;
+    if (is_ours(key))
+      warnings.add("metrics have a label " + key + " of their own: the program's is left out");
+    else if (possible.size() == kMostOwnLabels)
+      warnings.add("metrics have " + std::to_string(kMostOwnLabels) +
+                   " labels of the program's at most: " + one_line(key, 100) + " is left out");
+    else
+      possible.push_back(key);
+  }
+  return possible;
+}
 
 void LabelList::add(const Key& key, const LabelValue& value) {
-  if (size_ < refs_.size()) refs_[size_++] = table_->kept({key, value}, most_values(key));
+  if (table_ && size_ < refs_.size()) refs_[size_++] = table_->kept({key, value}, most_values(key));
 }
 
 LabelList LabelList::with(const Key& key, const LabelValue& value) const {
@@ -26,8 +57,8 @@ MetricRecorder::MetricRecorder(std::shared_ptr<MetricStore> store, MetricVocabul
 }
 
 LabelList MetricRecorder::labels(const Scope& scope) const {
-  LabelList list(store_->labels());
-  if (program_labels_.empty()) return list;
+  LabelList list(working() ? &store_->labels() : nullptr);
+  if (program_labels_.empty() || !working()) return list;
   const Labels& all = scope.labels();
   for (const std::string& key : program_labels_)
     if (const auto found = all.find(key); found != all.end())
@@ -44,6 +75,7 @@ LabelList MetricRecorder::labels(const Scope& scope) const {
 
 void MetricRecorder::record(Metric metric, double value, const LabelList& labels,
                             const TraceRef& trace) const noexcept {
+  if (!working()) return;
   if (MetricInstrument* instrument = at(metric)) instrument->record(value, labels.refs(), trace);
 }
 

@@ -12,13 +12,22 @@
 #include "mellea/core/scope.h"
 #include "mellea/telemetry/metric_names.h"
 #include "mellea/telemetry/metric_store.h"
+#include "mellea/telemetry/warnings.h"
 
 namespace mellea::telemetry {
+
+// As many of a program's labels may stand on our metrics.
+inline constexpr std::size_t kMostOwnLabels = 12;
+
+// Of the keys that a program wants on our metrics those that can be: each once, and none that is
+// ours. What is left out is a warning.
+std::vector<std::string> possible_labels(const std::vector<std::string>& keys, Warnings& warnings);
 
 // A few labels. Used by one thread at a time; made anew for each operation.
 class LabelList {
  public:
-  explicit LabelList(LabelTable& table) : table_(&table) {}
+  // Null: none is kept.
+  explicit LabelList(LabelTable* table) : table_(table) {}
 
   // Beyond the most that any metric has, they are left out.
   void add(const Key& key, const LabelValue& value);
@@ -28,19 +37,19 @@ class LabelList {
 
  private:
   LabelTable* table_;
-  std::array<LabelRef, 24> refs_{};
+  std::array<LabelRef, kMostOwnLabels + 12> refs_{};  // no metric of ours has more than 12
   std::size_t size_ = 0;
 };
 
-// Shared by the metrics plugins, which outlive Telemetry: what is recorded after it is never looked
-// at. Any thread may call anything.
+// Shared by the metrics plugins, which outlive Telemetry: nothing is recorded after it, nor in a
+// child of fork(). Any thread may call anything.
 class MetricRecorder {
  public:
-  // `labels` are keys of the program's.
+  // `labels` are keys of the program's, as possible_labels() gives them.
   MetricRecorder(std::shared_ptr<MetricStore> store, MetricVocabulary vocabulary,
                  std::vector<std::string> labels);
 
-  bool inherited() const noexcept { return store_->inherited(); }  // by a child of fork()
+  bool working() const noexcept { return store_->working(); }
   bool is_mellea() const noexcept { return vocabulary_ == MetricVocabulary::mellea; }
   bool has(Metric metric) const noexcept { return at(metric) != nullptr; }
 

@@ -1,9 +1,11 @@
 #include "mellea/telemetry/metric_store.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <map>
 #include <thread>
 #include <utility>
@@ -26,6 +28,21 @@ std::size_t hash_of(std::span<const LabelRef> labels) noexcept {
 std::size_t bucket_of(double value, const std::vector<double>& bounds) noexcept {
   return static_cast<std::size_t>(std::lower_bound(bounds.begin(), bounds.end(), value) -
                                   bounds.begin());
+}
+
+// Without what is behind the point; what does not fit is as much as fits.
+std::int64_t whole(double value) noexcept {
+  constexpr double kMost = 9.2e18;
+  return static_cast<std::int64_t>(std::clamp(value, -kMost, kMost));
+}
+
+void add_to(std::int64_t& sum, std::int64_t more) noexcept {
+  using Limits = std::numeric_limits<std::int64_t>;
+  if (__builtin_add_overflow(sum, more, &sum)) sum = more < 0 ? Limits::min() : Limits::max();
+}
+
+bool same_name(const InstrumentDescription& a, const InstrumentDescription& b) {
+  return a.name == b.name && a.scope == b.scope;
 }
 
 }  // namespace
@@ -127,7 +144,7 @@ void MetricInstrument::record(double value, std::span<const LabelRef> labels,
       ++shard.counts[bucket];
     }
     if (description_->integer && !histogram)
-      shard.whole += static_cast<std::int64_t>(value);
+      add_to(shard.whole, whole(value));
     else
       shard.sum += value;
     if (now != 0) {
@@ -140,7 +157,7 @@ void MetricInstrument::record(double value, std::span<const LabelRef> labels,
 }
 
 MetricPoint MetricInstrument::point_of(const Series& series) const {
-  std::int64_t whole = 0;
+  std::int64_t total = 0;
   HistogramValue sum;
   std::vector<Exemplar> exemplars;
   if (description_->kind == InstrumentKind::histogram)
@@ -149,7 +166,7 @@ MetricPoint MetricInstrument::point_of(const Series& series) const {
     Shard* shard = slot.load(std::memory_order_acquire);
     if (!shard) continue;
     const std::lock_guard lock(shard->mutex);
-    whole += shard->whole;
+    add_to(total, shard->whole);
     sum.sum += shard->sum;
     for (std::size_t at = 0; at < shard->counts.size(); ++at) sum.counts[at] += shard->counts[at];
     if (shard->count != 0) {
@@ -166,7 +183,7 @@ MetricPoint MetricInstrument::point_of(const Series& series) const {
   if (description_->kind == InstrumentKind::histogram)
     point.value = std::move(sum);
   else if (description_->integer)
-    point.value = whole;
+    point.value = total;
   else
     point.value = sum.sum;
   return point;
@@ -188,14 +205,22 @@ MetricData MetricInstrument::collect(std::int64_t since) const {
 
 struct MetricStore::Observed {
   std::shared_ptr<const InstrumentDescription> description{};
-  Measure measure{};
+  Measures measures{};                 // guarded by the store's mutex_, as the next two
+  bool measuring = false;              // somebody is, and alone uses `numbers`
+  std::shared_ptr<const Look> last{};  // null: it was not measured yet
   std::map<std::vector<LabelRef>, std::uint64_t> numbers{};  // of the series seen so far
+};
+
+// What was measured of one instrument at one look.
+struct MetricStore::Look {
+  MetricData data{};
+  std::deque<std::vector<Attribute>> labels{};  // of its points
 };
 
 // What the labels of a batch view.
 struct MetricStore::Owner {
   std::shared_ptr<MetricStore> store{};
-  std::deque<std::vector<Attribute>> labels{};
+  std::vector<std::shared_ptr<const Look>> looks{};
 };
 
 MetricStore::MetricStore(ExemplarFilter exemplars, Clock clock)
@@ -207,66 +232,127 @@ MetricInstrument* MetricStore::instrument(InstrumentDescription description) {
   const LabelRef overflow = labels_.kept({"otel.metric.overflow", true});
   const std::lock_guard lock(mutex_);
   for (const auto& known : instruments_)
-    if (known->description().name == description.name)
+    if (same_name(known->description(), description))
       return known->description() == description ? known.get() : nullptr;
+  for (const auto& known : observed_)
+    if (same_name(*known->description, description)) return nullptr;
   instruments_.push_back(
       std::make_unique<MetricInstrument>(std::move(description), overflow, exemplars_));
   return instruments_.back().get();
 }
 
-void MetricStore::observe(InstrumentDescription description, Measure measure) {
-  auto shared = std::make_shared<const InstrumentDescription>(std::move(description));
-  const std::lock_guard lock(observing_);
-  observed_.push_back({std::move(shared), std::move(measure)});
+bool MetricStore::observe(InstrumentDescription description, Measure measure) {
+  auto shared = std::make_shared<const Measure>(std::move(measure));
+  const std::lock_guard lock(mutex_);
+  for (const auto& known : instruments_)
+    if (same_name(known->description(), description)) return false;
+  for (const auto& known : observed_) {
+    if (!same_name(*known->description, description)) continue;
+    if (*known->description != description) return false;
+    known->measures.push_back(std::move(shared));
+    return true;
+  }
+  auto observed = std::make_shared<Observed>();
+  observed->description = std::make_shared<const InstrumentDescription>(std::move(description));
+  observed->measures.push_back(std::move(shared));
+  observed_.push_back(std::move(observed));
+  return true;
 }
 
-void MetricStore::stop_observing() noexcept {
-  const std::lock_guard lock(observing_);
-  observed_.clear();
+bool MetricStore::close(Instant until) noexcept {
+  if (fork_.inherited()) return true;
+  std::vector<std::shared_ptr<Observed>> gone;  // what measures, a program's own, goes unlocked
+  std::unique_lock lock(mutex_);
+  closed_.store(true, std::memory_order_release);
+  gone.swap(observed_);
+  return measured_.wait_until(lock, until, [&] {
+    return std::none_of(gone.begin(), gone.end(), [](const auto& one) { return one->measuring; });
+  });
 }
 
 MetricBatch MetricStore::collect() {
   const auto owner = std::make_shared<Owner>();
   owner->store = shared_from_this();
   MetricBatch batch{.at = now(), .owner = owner};
-  if (inherited()) return batch;
+  if (fork_.inherited()) return batch;
   std::vector<const MetricInstrument*> all;
+  std::vector<std::shared_ptr<Observed>> observed;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& instrument : instruments_) all.push_back(instrument.get());
+    observed = observed_;
   }
   for (const MetricInstrument* instrument : all)
     batch.metrics.push_back(instrument->collect(started_));
-  {
-    const std::lock_guard lock(observing_);
-    for (Observed& observed : observed_) batch.metrics.push_back(look_at(observed, *owner));
-  }
+  for (const auto& one : observed)
+    if (auto look = look_at(*one)) {
+      batch.metrics.push_back(look->data);
+      owner->looks.push_back(std::move(look));
+    }
   std::erase_if(batch.metrics, [](const MetricData& data) { return data.points.empty(); });
   return batch;
 }
 
-MetricData MetricStore::look_at(Observed& observed, Owner& owner) {
-  MetricData data{.instrument = observed.description, .observed = true};
-  for (const Measured& measured : observed.measure()) {
-    std::vector<LabelRef> key;
-    std::vector<Attribute>& labels = owner.labels.emplace_back();
-    for (const MetricLabel& label : measured.labels) {
-      key.push_back(labels_.kept(label));
-      labels.push_back(key.back()->attribute);
-    }
-    if (observed.numbers.size() == MetricInstrument::kMostSeries && !observed.numbers.contains(key))
-      continue;
-    const std::uint64_t next = observed.numbers.size();
-    MetricPoint point{.series = observed.numbers.try_emplace(std::move(key), next).first->second,
-                      .labels = labels,
-                      .since = started_};
-    if (observed.description->integer)
-      point.value = static_cast<std::int64_t>(measured.value);
-    else
-      point.value = measured.value;
-    data.points.push_back(std::move(point));
+std::shared_ptr<const MetricStore::Look> MetricStore::look_at(Observed& observed) {
+  Measures measures;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!working()) return nullptr;
+    if (observed.measuring) return observed.last;
+    measures = observed.measures;
+    observed.measuring = true;
   }
-  return data;
+  std::shared_ptr<const Look> look;
+  try {
+    look = measured(observed, measures);
+  } catch (...) {  // NOLINT: what a program measures must not take the rest with it
+  }
+  const std::lock_guard lock(mutex_);
+  observed.measuring = false;
+  observed.last = look;
+  measured_.notify_all();
+  return look;
+}
+
+std::shared_ptr<const MetricStore::Look> MetricStore::measured(Observed& observed,
+                                                               const Measures& measures) {
+  const auto look = std::make_shared<Look>();
+  const InstrumentDescription& description = *observed.description;
+  look->data = {.instrument = observed.description, .observed = true};
+  std::vector<MetricPoint>& points = look->data.points;
+  std::map<std::uint64_t, std::size_t> places;  // of the points, by their series
+  const auto add = [&](Measured one) {
+    if (!std::isfinite(one.value)) return;
+    sort_by_name(one.labels);
+    std::vector<LabelRef> key;
+    for (const MetricLabel& label : one.labels) key.push_back(labels_.kept(label));
+    std::uint64_t number = observed.numbers.size();
+    const auto known = observed.numbers.find(key);
+    if (known != observed.numbers.end())
+      number = known->second;
+    else if (number == MetricInstrument::kMostSeries)
+      return;
+    else
+      observed.numbers.emplace(key, number);
+    const auto [place, fresh] = places.try_emplace(number, points.size());
+    if (fresh) {
+      std::vector<Attribute>& labels = look->labels.emplace_back();
+      for (const LabelRef label : key) labels.push_back(label->attribute);
+      points.push_back({.series = number, .labels = labels, .since = started_});
+      if (!description.integer) points.back().value = 0.0;
+    }
+    auto& value = points[place->second].value;
+    const bool adds_up = description.kind != InstrumentKind::gauge;
+    if (auto* sum = std::get_if<std::int64_t>(&value)) {
+      if (!adds_up) *sum = 0;
+      add_to(*sum, whole(one.value));
+    } else {
+      value = (adds_up ? std::get<double>(value) : 0) + one.value;
+    }
+  };
+  for (const auto& measure : measures)
+    for (Measured& one : (*measure)()) add(std::move(one));
+  return look;
 }
 
 }  // namespace mellea::telemetry

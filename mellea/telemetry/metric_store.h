@@ -8,7 +8,7 @@
 
 #include <array>
 #include <atomic>
-#include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "mellea/core/fork.h"
+#include "mellea/core/instant.h"
 #include "mellea/telemetry/config.h"
 #include "mellea/telemetry/metric.h"
 #include "mellea/telemetry/metric_labels.h"
@@ -63,8 +64,8 @@ class MetricInstrument {
   mutable std::mutex mutex_;  // for who inserts, and who collects
 };
 
-// All instruments of a Telemetry; lives in a shared_ptr. Any thread may call anything. In a child
-// of fork() nothing is counted and nothing seen.
+// All instruments of a Telemetry, each known by its scope and name; lives in a shared_ptr. Any
+// thread may call anything. In a child of fork() nothing is counted and nothing seen.
 class MetricStore : public std::enable_shared_from_this<MetricStore> {
  public:
   using Clock = std::function<std::int64_t()>;  // ns since 1970
@@ -73,21 +74,29 @@ class MetricStore : public std::enable_shared_from_this<MetricStore> {
   ~MetricStore();
 
   LabelTable& labels() noexcept { return labels_; }
-  bool inherited() const noexcept { return fork_.inherited(); }
+  // False in a child of fork(), and once it is closed: whoever records may save itself the trouble.
+  bool working() const noexcept {
+    return !closed_.load(std::memory_order_acquire) && !fork_.inherited();
+  }
 
   // The one of that name; a new one if there is none. Null if there is one that is not the same.
   MetricInstrument* instrument(InstrumentDescription description);
 
   // Measured when somebody looks: `measure` is called on the thread that does, never by two at
-  // once. It must not throw, and not call the store. What it tells of a counter is the sum so far.
+  // once; who looks meanwhile sees what was measured before. It must not call the store, and what
+  // throws is not seen. What it tells of a counter is the sum so far. Of one set of labels, sums
+  // add up, and of a gauge the last value counts.
   struct Measured {
     double value = 0;
     std::vector<MetricLabel> labels{};
   };
   using Measure = std::function<std::vector<Measured>()>;
-  void observe(InstrumentDescription description, Measure measure);
-  // No `measure` is called any more once this has returned.
-  void stop_observing() noexcept;
+  // Several of one description are one instrument. False if there is another of that name: then
+  // nothing is measured.
+  bool observe(InstrumentDescription description, Measure measure);
+  // Nothing is measured any more once this has returned, and nobody needs to record. False if
+  // `until` was too early for a `measure` under way: it goes on where it is.
+  bool close(Instant until) noexcept;
 
   // Sums since the store was made.
   MetricBatch collect();
@@ -96,18 +105,22 @@ class MetricStore : public std::enable_shared_from_this<MetricStore> {
 
  private:
   struct Observed;
+  struct Look;
   struct Owner;
-  MetricData look_at(Observed& observed, Owner& owner);
+  using Measures = std::vector<std::shared_ptr<const Measure>>;
+  std::shared_ptr<const Look> look_at(Observed& observed);
+  std::shared_ptr<const Look> measured(Observed& observed, const Measures& measures);
 
   const ForkMark fork_;
   const ExemplarFilter exemplars_;
   const Clock clock_;
   const std::int64_t started_;
   LabelTable labels_;
-  mutable std::mutex mutex_;
-  std::vector<std::unique_ptr<MetricInstrument>> instruments_;  // guarded by mutex_
-  std::mutex observing_;  // held while `measure` is called: no handler of a plugin waits for it
-  std::vector<Observed> observed_;  // guarded by observing_
+  std::atomic<bool> closed_{false};
+  mutable std::mutex mutex_;  // guards all that follows
+  std::condition_variable measured_;
+  std::vector<std::unique_ptr<MetricInstrument>> instruments_;
+  std::vector<std::shared_ptr<Observed>> observed_;
 };
 
 }  // namespace mellea::telemetry

@@ -4,9 +4,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <future>
+#include <limits>
+#include <stdexcept>
 #include <string>
 #include <thread>
 
+#include "mellea/telemetry/metric_names.h"
 #include "mellea/telemetry/metrics_for_test.h"
 
 namespace mellea::telemetry {
@@ -28,6 +32,7 @@ class MetricStoreTest : public testing::Test {
     instrument.record(value, labels, trace);
   }
   std::string seen() { return text_of(store_->collect()); }
+  static Instant soon() { return Instant::clock::now() + 30s; }
 
   std::int64_t now_ = 100;
   std::shared_ptr<MetricStore> store_ =
@@ -79,7 +84,7 @@ TEST_F(MetricStoreTest, WhatIsNoNumberOrLessThanNothingIsNotCounted) {
 
 TEST_F(MetricStoreTest, ANumberOfManyThreadsIsExact) {
   constexpr int kThreads = 16;
-  constexpr int kRounds = 20'000;
+  constexpr int kRounds = 5'000;
   MetricInstrument& calls = counter();
   MetricInstrument& times = histogram();
   const TraceRef sampled = trace_of(1);
@@ -174,6 +179,7 @@ TEST_F(MetricStoreTest, WithoutExemplarsThereAreNone) {
 TEST_F(MetricStoreTest, AnInstrumentIsKnownByItsName) {
   EXPECT_EQ(store_->instrument({.name = "c"}), store_->instrument({.name = "c"}));
   EXPECT_EQ(store_->instrument({.name = "c", .unit = "s"}), nullptr);
+  EXPECT_NE(store_->instrument({.name = "c", .unit = "s", .scope = "shop"}), nullptr);
 }
 
 TEST_F(MetricStoreTest, WhatIsObservedIsMeasuredAtEachLook) {
@@ -184,8 +190,104 @@ TEST_F(MetricStoreTest, WhatIsObservedIsMeasuredAtEachLook) {
   EXPECT_EQ(seen(), "depth q=a 3\n");
   depth = 1;
   EXPECT_EQ(seen(), "depth q=a 1\n");
-  store_->stop_observing();
+  EXPECT_TRUE(store_->close(soon()));
   EXPECT_EQ(seen(), "");
+}
+
+TEST_F(MetricStoreTest, OfOneSetOfLabelsSumsAddUpAndTheLastValueOfAGaugeCounts) {
+  const auto twice = [] {
+    return std::vector<MetricStore::Measured>{{1, {{"a", "x"}, {"b", "y"}}},
+                                              {2, {{"b", "y"}, {"a", "x"}}}};
+  };
+  EXPECT_TRUE(store_->observe({.name = "sum"}, twice));
+  EXPECT_TRUE(store_->observe({.name = "share", .integer = false}, twice));
+  EXPECT_TRUE(store_->observe({.name = "depth", .kind = InstrumentKind::gauge}, twice));
+  EXPECT_EQ(seen(), "sum a=x b=y 3\nshare a=x b=y 3\ndepth a=x b=y 2\n");
+}
+
+TEST_F(MetricStoreTest, SeveralMayTellOfOneInstrument) {
+  const auto tells = [](std::string_view label) {
+    return [label] { return std::vector<MetricStore::Measured>{{1, {{"q", label}}}}; };
+  };
+  EXPECT_TRUE(store_->observe({.name = "depth", .kind = InstrumentKind::gauge}, tells("a")));
+  EXPECT_TRUE(store_->observe({.name = "depth", .kind = InstrumentKind::gauge}, tells("b")));
+  EXPECT_FALSE(store_->observe({.name = "depth"}, tells("c")));
+  EXPECT_EQ(store_->instrument({.name = "depth"}), nullptr);
+  counter();
+  EXPECT_FALSE(store_->observe({.name = "c", .unit = "{call}"}, tells("d")));
+  EXPECT_EQ(store_->collect().metrics.size(), 1U);
+  EXPECT_EQ(seen(), "depth q=a 1\ndepth q=b 1\n");
+}
+
+TEST_F(MetricStoreTest, WhatThrowsIsNotSeenAndTheRestIs) {
+  add(counter(), 1);
+  store_->observe({.name = "o"}, []() -> std::vector<MetricStore::Measured> {
+    throw std::runtime_error("broken");
+  });
+  EXPECT_EQ(seen(), "c k=a 1\n");
+  EXPECT_TRUE(store_->close(soon()));
+}
+
+// Somebody measures and does not come back for a while.
+class SlowMeasureTest : public MetricStoreTest {
+ protected:
+  void SetUp() override {
+    store_->observe({.name = "slow"}, [this] {
+      if (measured_++ == 0) return std::vector<MetricStore::Measured>{{1, {}}};
+      measuring_.set_value();
+      go_on_.get_future().wait();
+      return std::vector<MetricStore::Measured>{{2, {}}};
+    });
+    EXPECT_EQ(seen(), "slow 1\n");
+    looking_ = std::jthread([this] { slow_ = seen(); });
+    measuring_.get_future().wait();
+  }
+  void TearDown() override {
+    go_on_.set_value();
+    looking_.join();
+    EXPECT_EQ(slow_, "slow 2\n");
+  }
+
+  int measured_ = 0;
+  std::promise<void> measuring_;
+  std::promise<void> go_on_;
+  std::string slow_;
+  std::jthread looking_;
+};
+
+TEST_F(SlowMeasureTest, WhoLooksMeanwhileSeesWhatWasMeasuredBefore) {
+  add(counter(), 1);
+  EXPECT_EQ(seen(), "c k=a 1\nslow 1\n");
+}
+
+TEST_F(SlowMeasureTest, AClosedStoreLeavesItBehindAndStaysClosed) {
+  EXPECT_FALSE(store_->close(Instant::clock::now() + 20ms));
+  EXPECT_FALSE(store_->working());
+  EXPECT_EQ(seen(), "");
+}
+
+TEST_F(MetricStoreTest, AWholeNumberStaysWithinWhatOneCanBe) {
+  MetricInstrument& open =
+      *store_->instrument({.name = "u", .kind = InstrumentKind::up_down_counter});
+  add(open, 1e300);
+  add(open, 1e18);
+  add(open, -1e300, "b");
+  add(open, 1.9, "c");
+  store_->observe({.name = "o"}, [] {
+    return std::vector<MetricStore::Measured>{{1e300, {}},
+                                              {std::numeric_limits<double>::quiet_NaN(), {}}};
+  });
+  EXPECT_EQ(seen(),
+            "u k=a 9223372036854775807\nu k=b -9200000000000000000\nu k=c 1\n"
+            "o 9200000000000000000\n");
+}
+
+TEST_F(MetricStoreTest, AProgramsKeyHasABudgetOfItsOwn) {
+  LabelTable& labels = store_->labels();
+  for (int at = 0; at < 20; ++at) labels.kept({"gen_ai.request.model", std::to_string(at)});
+  for (int at = 0; at < 20; ++at) labels.kept({kStrategyLabel, std::to_string(at)});
+  EXPECT_EQ(text_of(labels.kept({Fact::request_model, "m"}, 10)->attribute.value), "m");
+  EXPECT_EQ(text_of(labels.kept({kStrategyLabel, "s"}, 10)->attribute.value), "s");
 }
 
 TEST_F(MetricStoreTest, AChildOfForkCountsNothingAndSeesNothing) {

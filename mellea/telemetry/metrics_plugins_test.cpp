@@ -463,5 +463,19 @@ TEST(MetricTableTest, EachNameIsTheRegistrysOrOurs) {
           << name;
 }
 
+TEST_F(MetricsPluginsTest, LabelsOfTheProgramAreEachOnceAndCrowdOutNoneOfOurs) {
+  std::vector<std::string> keys = {"tenant.id", "gen_ai.request.model", "strategy", "tenant.id"};
+  for (int at = 0; at < 30; ++at) keys.push_back("k" + std::to_string(at));
+  const std::vector<std::string> possible = possible_labels(keys, *warnings_);
+  EXPECT_EQ(possible.size(), kMostOwnLabels);
+  EXPECT_EQ(possible.at(0), "tenant.id");
+  EXPECT_EQ(possible.at(1), "k0");
+  const auto warnings = warnings_->all();
+  ASSERT_EQ(warnings.size(), 2U + 19U);
+  EXPECT_EQ(warnings[0],
+            "metrics have a label gen_ai.request.model of their own: the program's is left out");
+  EXPECT_EQ(warnings[2], "metrics have 12 labels of the program's at most: k11 is left out");
+}
+
 }  // namespace
 }  // namespace mellea::telemetry

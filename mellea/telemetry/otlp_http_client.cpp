@@ -44,7 +44,21 @@ std::string shown(const std::string& url) {
 
 struct OtlpHttpClient::Attempt {
   FailedAttempt failed{};
-  std::string failure{};  // empty: delivered
+  Posted posted{};
+};
+
+// The exchange that interrupt() may cancel, for as long as it is there.
+class OtlpHttpClient::Current {
+ public:
+  Current(OtlpHttpClient& client, HttpExchange* exchange) : client_(client) {
+    client_.set_current(exchange);
+  }
+  ~Current() { client_.set_current(nullptr); }
+  Current(const Current&) = delete;
+  Current& operator=(const Current&) = delete;
+
+ private:
+  OtlpHttpClient& client_;
 };
 
 OtlpHttpClient::OtlpHttpClient(OtlpHttp settings, std::string_view what)
@@ -52,19 +66,19 @@ OtlpHttpClient::OtlpHttpClient(OtlpHttp settings, std::string_view what)
 
 OtlpHttpClient::~OtlpHttpClient() = default;
 
-std::string OtlpHttpClient::post(std::string request) {
+OtlpHttpClient::Posted OtlpHttpClient::post(std::string request) {
   if (settings_.gzip) request = gzip(request);
   const auto body = std::make_shared<const std::string>(std::move(request));
   const Instant until = Instant::clock::now() + settings_.timeout;
   milliseconds delay{0};
   for (int number = 1;; ++number) {
     Attempt attempt = post_once(body, delay, until);
-    if (attempt.failure.empty()) return {};
+    if (attempt.posted.taken) return attempt.posted;
     attempt.failed.attempt = number;
-    if (attempt.failed.status != 0 && !may_pass(attempt.failed.status)) return attempt.failure;
+    if (attempt.failed.status != 0 && !may_pass(attempt.failed.status)) return attempt.posted;
     const RetryDecision decision = decide(kRetries, attempt.failed, random_fraction());
     const bool in_time = Instant::clock::now() + decision.delay < until;
-    if (!decision.again || !in_time || interrupted_) return attempt.failure;
+    if (!decision.again || !in_time || interrupted_) return attempt.posted;
     delay = decision.delay;
   }
 }
@@ -82,11 +96,10 @@ OtlpHttpClient::Attempt OtlpHttpClient::post_once(const std::shared_ptr<const st
   request.headers.emplace_back("content-type", "application/x-protobuf");
   if (settings_.gzip) request.headers.emplace_back("content-encoding", "gzip");
   Attempt attempt;
-  std::unique_ptr<HttpExchange> exchange;
   try {
     if (!network_) network_ = std::make_unique<Network>();
-    exchange = network_->start(std::move(request));
-    set_current(exchange.get());
+    const std::unique_ptr<HttpExchange> exchange = network_->start(std::move(request));
+    const Current current(*this, exchange.get());
     std::string answer;
     HttpNext next = exchange->try_next();
     for (; next != HttpNext::end; next = exchange->try_next()) {
@@ -97,16 +110,16 @@ OtlpHttpClient::Attempt OtlpHttpClient::post_once(const std::shared_ptr<const st
     if (head.status / 100 != 2) {
       attempt.failed.status = head.status;
       attempt.failed.asked = retry_after(head, std::chrono::system_clock::now());
-      attempt.failure = "HTTP status " + std::to_string(head.status);
-    } else if (const std::int64_t rejected = rejected_items(answer); rejected > 0) {
-      attempt.failed.status = head.status;
-      attempt.failure = "the receiver rejected " + std::to_string(rejected) + " " + what_;
+      attempt.posted.failure = "HTTP status " + std::to_string(head.status);
+    } else {
+      attempt.posted.taken = true;
+      if (const std::int64_t rejected = rejected_items(answer); rejected > 0)
+        attempt.posted.failure = "the receiver rejected " + std::to_string(rejected) + " " + what_;
     }
   } catch (const Error& error) {
     attempt.failed.connection_failed = error.retryable();
-    attempt.failure = interrupted_ ? "there was no time left" : one_line(error.what());
+    attempt.posted.failure = interrupted_ ? "there was no time left" : one_line(error.what());
   }
-  set_current(nullptr);
   return attempt;
 }
 

@@ -31,9 +31,12 @@ class OtlpHttpClient {
 
   const std::string& name() const noexcept { return name_; }  // for messages
 
+  struct Posted {
+    std::string failure{};  // why not all was delivered; empty: all was
+    bool taken = false;     // the receiver took it, if not all of what is in it
+  };
   // Blocks until `request`, an Export...ServiceRequest in protobuf, is delivered or given up.
-  // Returns why it was not delivered; nothing if it was.
-  std::string post(std::string request);
+  Posted post(std::string request);
   // Any thread: the post() under way and all that follow give up at once.
   void interrupt() noexcept;
   // No post() follows.
@@ -41,6 +44,7 @@ class OtlpHttpClient {
 
  private:
   struct Attempt;
+  class Current;
   Attempt post_once(const std::shared_ptr<const std::string>& body, std::chrono::milliseconds delay,
                     Instant until);
   void set_current(HttpExchange* exchange);

@@ -12,8 +12,8 @@ OtlpHttpExporter::OtlpHttpExporter(OtlpHttp settings, std::shared_ptr<const Reso
 std::string OtlpHttpExporter::send(std::span<const SpanPtr> spans) {
   std::string failure;
   for (std::string& request : otlp_protobuf(spans, *resource_, OtlpHttpClient::kMostBytes)) {
-    std::string why = client_.post(std::move(request));
-    if (!why.empty()) failure = std::move(why);
+    OtlpHttpClient::Posted posted = client_.post(std::move(request));
+    if (!posted.failure.empty()) failure = std::move(posted.failure);
   }
   return failure;
 }

@@ -16,7 +16,7 @@ class OtlpHttpMetricExporter : public MetricExporter {
   OtlpHttpMetricExporter(OtlpHttp settings, std::shared_ptr<const Resource> resource);
 
   std::string name() const override { return client_.name(); }
-  std::string send(const MetricBatch& batch) override;
+  MetricsSent send(const MetricBatch& batch) override;
   void interrupt() noexcept override { client_.interrupt(); }
   void close() noexcept override { client_.close(); }
 
@@ -31,7 +31,7 @@ class OtlpFileMetricExporter : public MetricExporter {
   OtlpFileMetricExporter(std::string path, std::shared_ptr<const Resource> resource);
 
   std::string name() const override { return file_.path(); }
-  std::string send(const MetricBatch& batch) override;
+  MetricsSent send(const MetricBatch& batch) override;
   void interrupt() noexcept override { file_.interrupt(); }
   void close() noexcept override { file_.close(); }
 

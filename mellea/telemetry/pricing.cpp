@@ -6,7 +6,6 @@
 #include <cmath>
 #include <fstream>
 #include <functional>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <utility>
@@ -99,6 +98,24 @@ std::optional<PriceKey> price_key(std::string_view text) {
   return key;
 }
 
+// What a rate does not say is as in its tier, then as in the standard tier for requests as long,
+// then as in the standard tier.
+Rate completed(Rate rate, const Rates& given) {
+  const auto take_from = [&](Tier tier, std::int64_t above) {
+    for (const Rate& one : given) {
+      if (one.tier != tier || one.above != above) continue;
+      for (const auto field : {&TokenPrices::input, &TokenPrices::output, &TokenPrices::cache_read,
+                               &TokenPrices::cache_write})
+        if (rate.prices.*field < 0) rate.prices.*field = one.prices.*field;
+    }
+  };
+  take_from(rate.tier, 0);
+  take_from(Tier::standard, rate.above);
+  take_from(Tier::standard, 0);
+  rate.prices.output = std::max<std::int64_t>(rate.prices.output, 0);
+  return rate;
+}
+
 // Throws std::invalid_argument, which says what is wrong.
 Rates read_rates(const nlohmann::json& entry) {
   if (!entry.is_object()) throw std::invalid_argument("it is no object");
@@ -121,13 +138,9 @@ Rates read_rates(const nlohmann::json& entry) {
   });
   if (standard == rates.end() || standard->prices.input < 0)
     throw std::invalid_argument("it has no input_cost_per_token");
-  // What only some of the rates have is the same in the others.
-  const TokenPrices base = standard->prices;
-  for (Rate& rate : rates) {
-    if (rate.prices.input < 0) rate.prices.input = base.input;
-    if (rate.prices.output < 0) rate.prices.output = std::max<std::int64_t>(base.output, 0);
-  }
-  return rates;
+  std::vector<Rate> whole;
+  for (const Rate& rate : rates) whole.push_back(completed(rate, rates));
+  return whole;
 }
 
 // Puts names together without asking the heap for room.
@@ -218,6 +231,18 @@ bool is_billed(const Pricing::Generation& generation) noexcept {
   return provider != "openai" || !is_here(generation.endpoint.address);
 }
 
+// Nothing if the file can't be read: a folder can be opened, and only that.
+std::optional<std::string> text_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return std::nullopt;
+  std::string text;
+  std::array<char, 16'384> part{};
+  while (in.read(part.data(), part.size()) || in.gcount() > 0)
+    text.append(part.data(), static_cast<std::size_t>(in.gcount()));
+  if (in.bad()) return std::nullopt;
+  return text;
+}
+
 }  // namespace
 
 std::optional<double> cost_of(const Usage& usage, Tier tier, const Rates& rates) noexcept {
@@ -258,15 +283,20 @@ PriceMap read_prices(std::string_view json, const std::string& file,
     warn(file + ": is no JSON object of models; no price is taken from it");
     return prices;
   }
+  std::size_t left_out = 0;
+  std::string first;
   for (const auto& [model, entry] : document->items()) {
     if (model == "sample_spec") continue;  // LiteLLM's own file explains itself with it
     try {
       prices[model] = read_rates(entry);
     } catch (const std::invalid_argument& error) {
       prices.erase(model);
-      warn(file + ": " + one_line(model, 100) + " is left out: " + error.what());
+      if (left_out++ == 0) first = one_line(model, 100) + ", for " + error.what();
     }
   }
+  if (left_out > 0)
+    warn(file + ": " + std::to_string(left_out) + " of " + std::to_string(document->size()) +
+         " entries are left out; the first: " + first);
   return prices;
 }
 
@@ -274,12 +304,11 @@ Pricing::Pricing(const PricingOptions& options, bool tell_unknown,
                  std::shared_ptr<Warnings> warnings)
     : tell_unknown_(tell_unknown), warnings_(std::move(warnings)), table_(built_in()) {
   if (options.file.empty()) return;
-  std::ifstream in(options.file, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (!in)
+  const std::optional<std::string> text = text_of(options.file);
+  if (!text)
     warnings_->add(options.file + ": cannot be read; prices are ours");
   else
-    file_ = read_prices(text, options.file,
+    file_ = read_prices(*text, options.file,
                         [this](std::string warning) { warnings_->add(std::move(warning)); });
 }
 
@@ -294,7 +323,7 @@ std::optional<double> Pricing::cost(const Generation& generation) const {
 }
 
 void Pricing::tell_unknown(const Generation& generation) const {
-  if (!tell_unknown_ || generation.model.empty()) return;
+  if (!tell_unknown_ || fork_.inherited() || generation.model.empty()) return;
   {
     const std::lock_guard lock(mutex_);
     if (unknown_.size() >= kMostUnknown || unknown_.contains(generation.model)) return;

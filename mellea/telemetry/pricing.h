@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "mellea/core/endpoint.h"
+#include "mellea/core/fork.h"
 #include "mellea/core/reply.h"
 #include "mellea/telemetry/config.h"
 #include "mellea/telemetry/pricing_table.h"
@@ -50,8 +51,9 @@ std::optional<double> cost_of(const Usage& usage, Tier tier, const Rates& rates)
 // In the schema of LiteLLM's model_prices_and_context_window.json: an object of models, each an
 // object with input_cost_per_token, output_cost_per_token, cache_read_input_token_cost,
 // cache_creation_input_token_cost (USD), also with _above_200k_tokens, and _batches, _flex or
-// _priority at the end. What else is there says nothing here. Each entry that can't be used is told
-// to `warn` and left out.
+// _priority at the end. What a rate does not say is as in its tier, then as in the standard tier
+// for requests as long, then as in the standard tier. What else is there says nothing here. Entries
+// that can't be used are left out, and `warn` is told how many.
 using PriceMap = std::map<std::string, Rates, std::less<>>;
 PriceMap read_prices(std::string_view json, const std::string& file,
                      const std::function<void(std::string)>& warn);
@@ -80,6 +82,7 @@ class Pricing {
  private:
   void tell_unknown(const Generation& generation) const;
 
+  const ForkMark fork_;
   const bool tell_unknown_;
   const std::shared_ptr<Warnings> warnings_;
   PriceMap file_;

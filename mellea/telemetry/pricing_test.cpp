@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -107,9 +108,28 @@ TEST_F(PriceFileTest, IsInTheSchemaOfLiteLlm) {
     return TokenPrices{};
   };
   EXPECT_EQ(rate(Tier::standard, 0), (TokenPrices{1'250'000, 10'000'000, 125'000, 1'500'000}));
-  EXPECT_EQ(rate(Tier::batch, 0), (TokenPrices{625'000, 10'000'000}));
-  EXPECT_EQ(rate(Tier::standard, 200'000), (TokenPrices{2'500'000, 10'000'000}));
-  EXPECT_EQ(rate(Tier::priority, 200'000), (TokenPrices{5'000'000, 10'000'000}));
+  // What a rate does not say is as elsewhere.
+  EXPECT_EQ(rate(Tier::batch, 0), (TokenPrices{625'000, 10'000'000, 125'000, 1'500'000}));
+  EXPECT_EQ(rate(Tier::standard, 200'000),
+            (TokenPrices{2'500'000, 10'000'000, 125'000, 1'500'000}));
+  EXPECT_EQ(rate(Tier::priority, 200'000),
+            (TokenPrices{5'000'000, 10'000'000, 125'000, 1'500'000}));
+}
+
+TEST_F(PriceFileTest, WhatARateDoesNotSayIsAsInItsTierFirst) {
+  const PriceMap prices = read(R"({"m": {
+      "input_cost_per_token": 1e-06, "output_cost_per_token": 1e-05,
+      "cache_read_input_token_cost": 1e-07, "cache_creation_input_token_cost": 2e-06,
+      "cache_read_input_token_cost_above_200k_tokens": 2e-07,
+      "output_cost_per_token_above_200k_tokens": 2e-05,
+      "output_cost_per_token_flex": 5e-06,
+      "input_cost_per_token_above_200k_tokens_flex": 7e-06}})");
+  const Rates& rates = prices.at("m");
+  const auto found = std::find_if(rates.begin(), rates.end(), [](const Rate& one) {
+    return one.tier == Tier::flex && one.above == 200'000;
+  });
+  ASSERT_NE(found, rates.end());
+  EXPECT_EQ(found->prices, (TokenPrices{7'000'000, 5'000'000, 200'000, 2'000'000}));
 }
 
 TEST_F(PriceFileTest, WhatIsWrongIsToldAndTheRestIsUsed) {
@@ -123,11 +143,13 @@ TEST_F(PriceFileTest, WhatIsWrongIsToldAndTheRestIsUsed) {
       "e": {"input_cost_per_token": 0}})");
   EXPECT_EQ(prices.size(), 1U);
   EXPECT_TRUE(prices.contains("e"));
-  EXPECT_EQ(warnings_, (std::vector<std::string>{
-                           "p.json: a is left out: it is no object",
-                           "p.json: b is left out: it has no input_cost_per_token",
-                           "p.json: c is left out: input_cost_per_token is no price of a token",
-                           "p.json: d is left out: input_cost_per_token is no price of a token"}));
+  EXPECT_EQ(warnings_,
+            std::vector<std::string>{
+                "p.json: 4 of 5 entries are left out; the first: a, for it is no object"});
+  read(R"({"c": {"input_cost_per_token": "free"}})");
+  EXPECT_EQ(warnings_,
+            std::vector<std::string>{"p.json: 1 of 1 entries are left out; the first: c, "
+                                     "for input_cost_per_token is no price of a token"});
 }
 
 class PricingLookupTest : public testing::Test {
@@ -220,6 +242,14 @@ TEST_F(PricingLookupTest, AFileThatIsNotThereIsAWarningAndOursAreUsed) {
   EXPECT_DOUBLE_EQ(of("openai", "gpt-4o"), 2.5);
   EXPECT_EQ(warnings_->all(),
             std::vector<std::string>{"/no/such.json: cannot be read; prices are ours"});
+}
+
+TEST_F(PricingLookupTest, AFolderIsNoFileOfPrices) {
+  const std::string folder = std::filesystem::temp_directory_path().string();
+  pricing_ = std::make_unique<Pricing>(PricingOptions{.file = folder}, true, warnings_);
+  EXPECT_DOUBLE_EQ(of("openai", "gpt-4o"), 2.5);
+  EXPECT_EQ(warnings_->all(),
+            std::vector<std::string>{folder + ": cannot be read; prices are ours"});
 }
 
 }  // namespace

@@ -11,11 +11,12 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <condition_variable>
 #include <list>
+#include <mutex>
 #include <system_error>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "mellea/core/descriptor.h"
 #include "mellea/core/error.h"
@@ -30,6 +31,8 @@ namespace {
 constexpr std::size_t kMostConnections = 16;
 constexpr std::size_t kLongestHead = 8U << 10U;
 constexpr auto kForEach = std::chrono::seconds(10);
+constexpr auto kForTheLast = std::chrono::seconds(1);
+constexpr auto kPause = std::chrono::seconds(1);  // where the machine has no room for a connection
 
 std::string shown(const PrometheusEndpoint& endpoint) {
   return endpoint.host + ":" + std::to_string(endpoint.port);
@@ -128,50 +131,67 @@ class PrometheusServer::Loop {
  public:
   Loop(const PrometheusEndpoint& endpoint, Render render)
       : render_(std::move(render)),
-        listener_(listener(endpoint)),
         stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        listener_(listener(endpoint)),
         port_(port_of(listener_.get())) {
-    const SignalsBlocked blocked;
-    thread_ = std::thread([this] { run(); });
-  }
-
-  void stop() {
-    const std::uint64_t one = 1;
-    static_cast<void>(::write(stop_.get(), &one, sizeof one) == 0);
-    thread_.join();
+    if (!stop_) fail(endpoint, "there is no descriptor left");
   }
 
   bool inherited() const noexcept { return fork_.inherited(); }
   int port() const noexcept { return port_; }
+
+  // On the thread.
+  void run() noexcept {
+    while (serve_once()) {
+    }
+    connections_.clear();
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    over_.notify_all();
+  }
+
+  // False if the thread has not ended by `until`.
+  bool stop(Instant until) noexcept {
+    const std::uint64_t one = 1;
+    static_cast<void>(::write(stop_.get(), &one, sizeof one) == 0);
+    std::unique_lock lock(mutex_);
+    return over_.wait_until(lock, until, [&] { return ended_; });
+  }
+
+  // There is no thread any more.
+  void stop_listening() noexcept { listener_ = Descriptor(); }
 
  private:
   struct Connection {
     Descriptor socket;
     Instant until{};
     std::string head{};
-    std::string answer{};  // what is still to be sent; empty: it has not yet asked
+    std::string answer{};  // empty: it has not yet asked
+    std::size_t sent = 0;  // of the answer
   };
 
-  void run() {
-    for (;;) {
-      std::vector<pollfd> waited = {{stop_.get(), POLLIN, 0}};
-      waited.push_back(
-          {listener_.get(), connections_.size() < kMostConnections ? short{POLLIN} : short{0}, 0});
-      Instant next = Instant::max();
-      for (const Connection& one : connections_) {
-        waited.push_back(
-            {one.socket.get(), one.answer.empty() ? short{POLLIN} : short{POLLOUT}, 0});
-        next = std::min(next, one.until);
-      }
-      ::poll(waited.data(), waited.size(), milliseconds_to(next));
-      if (waited[0].revents != 0) return;
-      std::size_t at = 2;
-      for (auto one = connections_.begin(); one != connections_.end(); ++at)
-        one = waited[at].revents != 0 && !goes_on(*one) ? connections_.erase(one) : std::next(one);
-      const Instant now = Instant::clock::now();
-      std::erase_if(connections_, [&](const Connection& one) { return one.until <= now; });
-      if (waited[1].revents != 0) accept();
+  // False if it is to stop.
+  bool serve_once() noexcept {
+    std::array<pollfd, kMostConnections + 2> waited{};
+    Instant next = Instant::max();
+    const bool pausing = Instant::clock::now() < accept_from_;
+    if (pausing) next = accept_from_;
+    waited[0] = {stop_.get(), POLLIN, 0};
+    waited[1] = {pausing ? -1 : listener_.get(), POLLIN, 0};
+    std::size_t count = 2;
+    for (const Connection& one : connections_) {
+      waited[count++] = {one.socket.get(), one.answer.empty() ? short{POLLIN} : short{POLLOUT}, 0};
+      next = std::min(next, one.until);
     }
+    if (::poll(waited.data(), count, milliseconds_to(next)) < 0) return true;
+    if (waited[0].revents != 0) return false;
+    std::size_t at = 2;
+    for (auto one = connections_.begin(); one != connections_.end(); ++at)
+      one = waited[at].revents != 0 && !goes_on(*one) ? connections_.erase(one) : std::next(one);
+    const Instant now = Instant::clock::now();
+    std::erase_if(connections_, [&](const Connection& one) { return one.until <= now; });
+    if (waited[1].revents != 0) accept(now);
+    return true;
   }
 
   static int milliseconds_to(Instant when) {
@@ -181,10 +201,27 @@ class PrometheusServer::Loop {
     return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
   }
 
-  void accept() {
-    Descriptor socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (socket.get() >= 0)
-      connections_.push_back({std::move(socket), Instant::clock::now() + kForEach});
+  // Who could not be let in waits at the door, and would wake us again at once.
+  void accept(Instant now) noexcept {
+    try {
+      Descriptor socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      if (socket) {
+        make_room();
+        connections_.push_back({std::move(socket), now + kForEach});
+      } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        accept_from_ = now + kPause;
+      }
+    } catch (...) {  // no memory
+      accept_from_ = now + kPause;
+    }
+  }
+
+  // The oldest goes, first of all one that asked for nothing so far.
+  void make_room() {
+    if (connections_.size() < kMostConnections) return;
+    const auto silent = std::find_if(connections_.begin(), connections_.end(),
+                                     [](const Connection& one) { return one.answer.empty(); });
+    connections_.erase(silent == connections_.end() ? connections_.begin() : silent);
   }
 
   // False if it is over.
@@ -211,34 +248,51 @@ class PrometheusServer::Loop {
   }
 
   static bool send(Connection& one) {
-    const ssize_t count =
-        ::send(one.socket.get(), one.answer.data(), one.answer.size(), MSG_NOSIGNAL);
+    const std::string_view rest = std::string_view(one.answer).substr(one.sent);
+    const ssize_t count = ::send(one.socket.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
     if (count < 0) return errno == EAGAIN || errno == EINTR;
-    one.answer.erase(0, static_cast<std::size_t>(count));
-    if (!one.answer.empty()) return true;
+    one.sent += static_cast<std::size_t>(count);
+    if (one.sent < one.answer.size()) return true;
     ::shutdown(one.socket.get(), SHUT_WR);
     return false;
   }
 
   const Render render_;
   const ForkMark fork_;
-  const Descriptor listener_;
   const Descriptor stop_;
+  Descriptor listener_;  // this and the next two are the thread's own while there is one
+  std::list<Connection> connections_;
+  Instant accept_from_{};  // nobody is let in before
   const int port_;
-  std::list<Connection> connections_;  // the thread's own
-  std::thread thread_;
+  std::mutex mutex_;
+  std::condition_variable over_;
+  bool ended_ = false;  // guarded by mutex_: the thread touches nothing any more
 };
 
 PrometheusServer::PrometheusServer(const PrometheusEndpoint& endpoint, Render render)
-    : loop_(std::make_unique<Loop>(endpoint, std::move(render))) {}
+    : loop_(std::make_shared<Loop>(endpoint, std::move(render))) {
+  const SignalsBlocked blocked;
+  thread_ = std::thread([loop = loop_] { loop->run(); });
+}
 
 PrometheusServer::~PrometheusServer() {
-  if (loop_->inherited())
-    static_cast<void>(loop_.release());  // its thread is not here, and can't be waited for
-  else
-    loop_->stop();
+  stop(Instant::clock::now() + kForTheLast);
+  if (!thread_.joinable()) return;
+  // A child of fork(), in which there is no such thread to let go of the rest.
+  thread_.detach();
+  loop_->stop_listening();
 }
 
 int PrometheusServer::port() const noexcept { return loop_->port(); }
+
+void PrometheusServer::stop(Instant until) noexcept {
+  if (loop_->inherited() || !thread_.joinable()) return;
+  if (loop_->stop(until)) {
+    thread_.join();
+    loop_->stop_listening();
+  } else {
+    thread_.detach();
+  }
+}
 
 }  // namespace mellea::telemetry

@@ -2,8 +2,17 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <ctime>
+#include <future>
+#include <memory>
 
 #include "mellea/core/descriptor.h"
 #include "mellea/core/error.h"
@@ -13,11 +22,12 @@ namespace {
 
 class PrometheusServerTest : public testing::Test {
  protected:
-  Descriptor connected() const {
+  Descriptor connected() const { return connected_to(server_.port()); }
+  static Descriptor connected_to(int port) {
     Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(server_.port()));
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
     ::inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
     EXPECT_EQ(::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
     return socket;
@@ -82,8 +92,98 @@ TEST_F(PrometheusServerTest, AHeadWithoutAnEndIsRefused) {
 
 TEST_F(PrometheusServerTest, WhoOnlyListensKeepsNobodyOut) {
   std::vector<Descriptor> silent;
-  for (int at = 0; at < 15; ++at) silent.push_back(connected());
+  for (int at = 0; at < 40; ++at) silent.push_back(connected());
   EXPECT_TRUE(asked("GET /metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200 "));
+}
+
+TEST_F(PrometheusServerTest, ALongPageArrivesWhole) {
+  const std::string page(20'000'000, 'x');
+  const PrometheusServer server({.port = 0}, [&](PrometheusFormat) { return page; });
+  const Descriptor socket = connected_to(server.port());
+  send(socket, "GET /metrics HTTP/1.1\r\n\r\n");
+  EXPECT_TRUE(received(socket).ends_with("\r\n\r\n" + page));
+}
+
+// The machine's clock of what this process used up.
+std::chrono::nanoseconds used() {
+  timespec time{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+TEST_F(PrometheusServerTest, OutOfDescriptorsItWaitsForSome) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const Descriptor last_free(::dup(0));
+  const rlimit none{static_cast<rlim_t>(last_free.get()) + 1, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(server_.port()));
+  ::inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+  EXPECT_EQ(::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  send(socket, "GET /metrics HTTP/1.1\r\n\r\n");
+  const auto start = used();
+  pollfd answer{socket.get(), POLLIN, 0};
+  EXPECT_EQ(::poll(&answer, 1, 300), 0);  // it can't be let in
+  EXPECT_LT(used() - start, std::chrono::milliseconds(30));
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(received(socket).starts_with("HTTP/1.1 200 "));
+}
+
+TEST_F(PrometheusServerTest, AStopLeavesBehindWhatTakesTooLong) {
+  struct Gate {
+    std::promise<void> inside;
+    std::promise<void> go_on;
+  };
+  const auto gate = std::make_shared<Gate>();
+  PrometheusServer server({.port = 0}, [gate](PrometheusFormat) {
+    gate->inside.set_value();
+    gate->go_on.get_future().wait();
+    return std::string();
+  });
+  const Descriptor socket = connected_to(server.port());
+  send(socket, "GET /metrics HTTP/1.1\r\n\r\n");
+  gate->inside.get_future().wait();
+  const Instant until = Instant::clock::now() + std::chrono::milliseconds(20);
+  server.stop(until);
+  EXPECT_GE(Instant::clock::now(), until);
+  gate->go_on.set_value();
+  EXPECT_TRUE(received(socket).starts_with("HTTP/1.1 200 "));
+}
+
+TEST_F(PrometheusServerTest, AStopFreesThePort) {
+  PrometheusServer server({.port = 0}, {});
+  server.stop(Instant::clock::now() + std::chrono::seconds(30));
+  const PrometheusServer next({.port = server.port()}, {});
+  EXPECT_EQ(next.port(), server.port());
+}
+
+// Or the port would be taken for as long as any child lives.
+TEST_F(PrometheusServerTest, AChildOfForkLetsGoOfThePort) {
+  auto server =
+      std::make_unique<PrometheusServer>(PrometheusEndpoint{.port = 0}, PrometheusServer::Render());
+  const int port = server->port();
+  std::array<int, 2> ready{};
+  std::array<int, 2> done{};
+  ASSERT_EQ(::pipe(ready.data()), 0);
+  ASSERT_EQ(::pipe(done.data()), 0);
+  const pid_t child = ::fork();
+  char byte = 0;
+  if (child == 0) {
+    server = nullptr;
+    ::close(done[1]);
+    if (::write(ready[1], &byte, 1) != 1) ::_exit(1);
+    ::_exit(::read(done[0], &byte, 1) == 0 ? 0 : 2);
+  }
+  EXPECT_EQ(::read(ready[0], &byte, 1), 1);
+  server = nullptr;
+  EXPECT_NO_THROW(PrometheusServer({.port = port}, {}));
+  for (const int one : {ready[0], ready[1], done[0], done[1]}) ::close(one);
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(PrometheusServerTest, APortThatIsTakenIsAnError) {

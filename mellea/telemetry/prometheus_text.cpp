@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <map>
 #include <set>
 #include <utility>
 #include <vector>
@@ -189,12 +190,12 @@ class Writer {
 
   std::string write(const MetricBatch& batch) && {
     write_target();
-    for (const MetricData& data : batch.metrics) {
-      const std::string name = prometheus_name(*data.instrument);
-      if (!names_.insert(name).second) continue;  // two of one name would make all of it unreadable
-      write_head(name, *data.instrument);
-      for (const MetricPoint& point : data.points) write_point(name, *data.instrument, point);
-    }
+    std::map<std::string, std::vector<const MetricData*>> families;
+    for (const MetricData& data : batch.metrics)
+      families[prometheus_name(*data.instrument)].push_back(&data);
+    for (const MetricData& data : batch.metrics)
+      if (const auto family = families.extract(prometheus_name(*data.instrument)))
+        write_family(family.key(), family.mapped());
     if (open_metrics_) text_ += "# EOF\n";
     return std::move(text_);
   }
@@ -202,6 +203,19 @@ class Writer {
  private:
   void line(std::string_view first, std::string_view second, std::string_view third) {
     text_.append(first).append(second).append(third).append("\n");
+  }
+
+  // Instruments of several scopes may have one name, and then stand together. Two that nothing
+  // tells apart would make all of it unreadable: the second is left out.
+  void write_family(const std::string& name, const std::vector<const MetricData*>& all) {
+    const InstrumentDescription& first = *all.front()->instrument;
+    write_head(name, first);
+    std::set<std::string> scopes;
+    for (const MetricData* data : all) {
+      const InstrumentDescription& one = *data->instrument;
+      if (one.kind != first.kind || !scopes.insert(one.scope).second) continue;
+      for (const MetricPoint& point : data->points) write_point(name, one, point);
+    }
   }
 
   void write_target() {
@@ -277,7 +291,6 @@ class Writer {
 
   const Resource& resource_;
   const bool open_metrics_;
-  std::set<std::string> names_;
   std::string text_;
 };
 

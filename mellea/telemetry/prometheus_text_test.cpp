@@ -106,6 +106,18 @@ TEST_F(PrometheusTextTest, TwoOfOneNameAreOneThatCanBeRead) {
   EXPECT_EQ(page.find("} 2\n"), std::string::npos);
 }
 
+TEST_F(PrometheusTextTest, OneNameOfSeveralScopesIsOneFamily) {
+  record(make({.name = "a"}), 1);
+  record(make({.name = "b"}), 2);
+  record(make({.name = "a", .scope = "shop"}), 3);
+  const std::string page = text();
+  EXPECT_NE(page.find("# TYPE a_total counter\n"
+                      "a_total{otel_scope_name=\"mellea.metrics\",otel_scope_version=\"V\"} 1\n"
+                      "a_total{otel_scope_name=\"shop\"} 3\n# TYPE b_total counter\n"),
+            std::string::npos)
+      << page;
+}
+
 TEST_F(PrometheusTextTest, KeysThatBecomeOneNameShareIt) {
   record(make({.name = "c"}), 1, {{"a.b", "x"}, {"a-b", "y"}, {"1", std::int64_t{7}}});
   EXPECT_NE(text().find("{a_b=\"x;y\",key_1=\"7\","), std::string::npos);

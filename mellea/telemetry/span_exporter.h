@@ -1,6 +1,7 @@
 // Where ended spans go.
 #pragma once
 
+#include <cstdint>
 #include <span>
 
 #include "mellea/core/reply.h"
@@ -23,6 +24,8 @@ class SpanExporter {
   virtual bool flush(Instant until) noexcept = 0;
   // The same for the last time; false if anything was ever lost. Then spans are ignored.
   virtual bool shutdown(Instant until) noexcept = 0;
+  // How many spans it lost so far; 0 if it does not count them.
+  virtual std::int64_t lost() const noexcept { return 0; }
 };
 
 }  // namespace mellea::telemetry

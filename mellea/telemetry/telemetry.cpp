@@ -1,11 +1,15 @@
 #include "mellea/telemetry/telemetry.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
+#include <exception>
+#include <mutex>
 #include <utility>
 
-#include "mellea/core/error.h"
+#include "mellea/core/fork.h"
 #include "mellea/telemetry/batch_processor.h"
 #include "mellea/telemetry/metric_reader.h"
 #include "mellea/telemetry/metrics_plugins.h"
@@ -24,6 +28,15 @@ namespace mellea::telemetry {
 namespace {
 
 constexpr Telemetry::Duration kLastShutdown{5'000};
+
+constexpr Telemetry::Duration kLongestLimit = std::chrono::hours(24);
+
+// What a clock can be set forward by.
+Telemetry::Duration possible(Telemetry::Duration limit) noexcept {
+  return std::clamp(limit, Telemetry::Duration{}, kLongestLimit);
+}
+
+bool are_on(const MetricsConfig& metrics) { return metrics.enabled || !metrics.exporters.empty(); }
 
 constexpr auto kForMetrics = std::chrono::milliseconds(500);  // of a shutdown, at most
 
@@ -61,7 +74,7 @@ class MetricsTextExporter : public MetricExporter {
       : text_(std::move(text)), resource_(std::move(resource)) {}
 
   std::string name() const override { return "metrics as text"; }
-  std::string send(const MetricBatch& batch) override {
+  MetricsSent send(const MetricBatch& batch) override {
     text_.write(prometheus_text(batch, *resource_, PrometheusFormat::text));
     return {};
   }
@@ -77,7 +90,14 @@ class MetricsTextExporter : public MetricExporter {
 void observe_health(const MetricRecorder& recorder,
                     const std::vector<std::shared_ptr<BatchProcessor>>& processors) {
   std::vector<std::pair<std::string, std::shared_ptr<BatchProcessor>>> named;
-  for (const auto& processor : processors) named.emplace_back(processor->name(), processor);
+  for (const auto& processor : processors) {
+    const std::string name = processor->name();
+    std::string own = name;
+    const auto taken = [&](const auto& one) { return one.first == own; };
+    for (int at = 2; std::any_of(named.begin(), named.end(), taken); ++at)
+      own = name + " " + std::to_string(at);
+    named.emplace_back(own, processor);
+  }
   const auto each = [&](Metric metric, std::int64_t BatchHealth::*count) {
     recorder.observe(metric, [named, count] {
       std::vector<MetricStore::Measured> all;
@@ -103,12 +123,20 @@ struct Telemetry::State {
   std::shared_ptr<MetricStore> store{};  // null: metrics are off
   std::vector<std::unique_ptr<MetricReader>> readers{};
   std::unique_ptr<PrometheusServer> server{};
+  std::atomic<int> port{0};  // where it listens; 0: nowhere
   Plugins plugins{};
+  const ForkMark fork{};
+
+  std::mutex mutex{};  // guards all that follows
+  std::condition_variable over{};
+  bool ending = false;  // a shutdown() has begun
+  bool ended = false;
+  bool complete = false;  // nothing was lost; known once it has ended
 
   void start_traces(const Config& config);
   void start_metrics(const Config& config);
   void add(const MetricOutput& output, const MetricsConfig& config);
-  std::string metrics_text(PrometheusFormat format) const;
+  bool shutdown_all(Instant until, Duration limit) noexcept;
   bool shutdown_metrics(Instant until) noexcept;
 };
 
@@ -122,8 +150,8 @@ void Telemetry::State::start_traces(const Config& config) {
 
 void Telemetry::State::start_metrics(const Config& config) {
   store = std::make_shared<MetricStore>(config.metrics.exemplars);
-  const auto recorder = std::make_shared<const MetricRecorder>(store, config.metrics.vocabulary,
-                                                               config.metrics.labels);
+  const auto recorder = std::make_shared<const MetricRecorder>(
+      store, config.metrics.vocabulary, possible_labels(config.metrics.labels, *warnings));
   observe_health(*recorder, processors);
   for (auto& plugin : make_metrics_plugins(recorder, pricing, config.chunk_events))
     plugins.push_back(std::move(plugin));
@@ -145,8 +173,11 @@ void Telemetry::State::add(const MetricOutput& output, const MetricsConfig& conf
     if (server) return warnings->add("metrics are served at one place: the second is left out");
     try {
       server = std::make_unique<PrometheusServer>(
-          *endpoint, [this](PrometheusFormat format) { return metrics_text(format); });
-    } catch (const Error& error) {
+          *endpoint, [store = store, resource = resource](PrometheusFormat format) {
+            return prometheus_text(store->collect(), *resource, format);
+          });
+      port = server->port();
+    } catch (const std::exception& error) {
       warnings->add(error.what());
     }
   } else {
@@ -154,24 +185,30 @@ void Telemetry::State::add(const MetricOutput& output, const MetricsConfig& conf
   }
 }
 
-std::string Telemetry::State::metrics_text(PrometheusFormat format) const {
-  return prometheus_text(store->collect(), *resource, format);
+bool Telemetry::State::shutdown_all(Instant until, Duration limit) noexcept {
+  // The last look tells how the spans fared, if their exporters leave it the time.
+  const Instant::duration for_metrics =
+      readers.empty() ? Instant::duration{} : std::min<Instant::duration>(kForMetrics, limit / 4);
+  const bool traced = !tracer || tracer->shutdown(until - for_metrics);
+  const bool measured = shutdown_metrics(until);
+  warnings->close(until);
+  return traced && measured;
 }
 
 bool Telemetry::State::shutdown_metrics(Instant until) noexcept {
   for (const auto& reader : readers) reader->thread().stop();
   bool all = true;
   for (const auto& reader : readers) all = reader->thread().shutdown(until) && all;
-  server = nullptr;
-  if (store) store->stop_observing();
+  port = 0;
+  if (server) server->stop(until);
+  if (store) store->close(until);
   return all;
 }
 
 Telemetry::Telemetry(Config config)
-    : Telemetry(EnvironmentSettings{
-          .traces = !config.exporters.empty() || config.metrics.exporters.empty(),
-          .metrics = !config.metrics.exporters.empty(),
-          .config = std::move(config)}) {}
+    : Telemetry(EnvironmentSettings{.traces = !config.exporters.empty() || !are_on(config.metrics),
+                                    .metrics = are_on(config.metrics),
+                                    .config = std::move(config)}) {}
 
 Telemetry::Telemetry(EnvironmentSettings settings) : state_(std::make_unique<State>()) {
   const Config& config = settings.config;
@@ -193,13 +230,19 @@ Telemetry::Telemetry(Telemetry&&) noexcept = default;
 
 Telemetry& Telemetry::operator=(Telemetry&& other) noexcept {
   if (this != &other) {
-    shutdown(kLastShutdown);
+    const Telemetry gone = std::move(*this);
     state_ = std::move(other.state_);
   }
   return *this;
 }
 
-Telemetry::~Telemetry() { shutdown(kLastShutdown); }
+Telemetry::~Telemetry() {
+  shutdown(kLastShutdown);
+  if (!state_ || !state_->fork.inherited()) return;
+  // Threads that are not in this child of fork() may be using it for good: it stays as it is.
+  state_->server = nullptr;
+  static_cast<void>(state_.release());
+}
 
 Telemetry Telemetry::from_env(const Environment& environment,
                               std::function<void(std::string_view)> warn) {
@@ -224,16 +267,15 @@ Meter Telemetry::meter(std::string scope) const {
 }
 
 std::string Telemetry::metrics_text(PrometheusFormat format) const {
-  return state_ && state_->store ? state_->metrics_text(format) : std::string();
+  if (!state_ || !state_->store) return {};
+  return prometheus_text(state_->store->collect(), *state_->resource, format);
 }
 
-int Telemetry::prometheus_port() const noexcept {
-  return state_ && state_->server ? state_->server->port() : 0;
-}
+int Telemetry::prometheus_port() const noexcept { return state_ ? state_->port.load() : 0; }
 
 bool Telemetry::flush(Duration limit) noexcept {
   if (!state_) return true;
-  const Instant until = Instant::clock::now() + limit;
+  const Instant until = Instant::clock::now() + possible(limit);
   std::vector<ExportThread::Asked> asked;
   for (const auto& reader : state_->readers) asked.push_back(reader->thread().ask());
   bool all = !state_->tracer || state_->tracer->flush(until);
@@ -243,15 +285,20 @@ bool Telemetry::flush(Duration limit) noexcept {
 }
 
 bool Telemetry::shutdown(Duration limit) noexcept {
-  if (!state_) return true;
-  const Instant now = Instant::clock::now();
-  const Instant until = now + limit;
-  // The last look tells how the spans fared, if their exporters leave it the time.
-  const Instant::duration for_metrics = state_->readers.empty()
-                                            ? Instant::duration{}
-                                            : std::min<Instant::duration>(kForMetrics, limit / 4);
-  const bool traced = !state_->tracer || state_->tracer->shutdown(until - for_metrics);
-  return state_->shutdown_metrics(until) && traced;
+  if (!state_ || state_->fork.inherited()) return true;
+  limit = possible(limit);
+  const Instant until = Instant::clock::now() + limit;
+  std::unique_lock lock(state_->mutex);
+  if (std::exchange(state_->ending, true)) {  // another thread sees to it, or did
+    return state_->over.wait_until(lock, until, [&] { return state_->ended; }) && state_->complete;
+  }
+  lock.unlock();
+  const bool all = state_->shutdown_all(until, limit);
+  lock.lock();
+  state_->complete = all;
+  state_->ended = true;
+  state_->over.notify_all();
+  return all;
 }
 
 std::vector<std::string> Telemetry::warnings() const {

@@ -26,7 +26,7 @@ namespace mellea::telemetry {
 
 // Owns the exporters and what runs for them. Its plugins may outlive it, and then do nothing.
 // Nothing here throws because of a setting or an exporter: that is a warning. Any thread may call
-// anything.
+// anything. In a child of fork() all is off; destroying it there lets go of the Prometheus port.
 class Telemetry {
  public:
   using Duration = std::chrono::milliseconds;
@@ -49,7 +49,7 @@ class Telemetry {
   // For a program's own metrics. `scope` names who measures: "shop". Off if metrics are.
   Meter meter(std::string scope) const;
   // All metrics as Prometheus reads them, for a program that serves them itself; empty if metrics
-  // are off.
+  // are off: MetricsConfig::enabled switches them on without an exporter.
   std::string metrics_text(PrometheusFormat format = PrometheusFormat::text) const;
   // Where the first PrometheusEndpoint listens; 0: nowhere.
   int prometheus_port() const noexcept;
@@ -57,8 +57,9 @@ class Telemetry {
   // Waits until all that has ended is delivered, and what is counted by now; false if that took
   // longer than `limit`.
   bool flush(Duration limit = Duration(5'000)) noexcept;
-  // Ends what is open, marked as unfinished, and delivers what there is; false if anything was ever
-  // lost. Then all is off for good.
+  // Ends what is open, marked as unfinished, and delivers what there is; false if anything was lost
+  // for good, or `limit` was too short. Then all is off for good. The first call does it; the
+  // others wait for it, and return the same.
   bool shutdown(Duration limit = Duration(5'000)) noexcept;
 
   std::vector<std::string> warnings() const;  // the first 100

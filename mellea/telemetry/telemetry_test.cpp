@@ -1,15 +1,21 @@
 #include "mellea/telemetry/telemetry.h"
 
+#include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <thread>
+#include <utility>
 
 #include "mellea/net/network.h"
 #include "mellea/net/testing/loopback_server.h"
 #include "mellea/telemetry/protoc_for_test.h"
 #include "mellea/telemetry/tracing_for_test.h"
+#include "mellea/telemetry/warnings.h"
 
 namespace mellea::telemetry {
 namespace {
@@ -306,6 +312,181 @@ TEST_F(TelemetryMetricsTest, ABlackHoleKeepsTheDeadline) {
   const Instant until = Instant::clock::now() + 300ms;
   EXPECT_FALSE(telemetry.shutdown(300ms));
   EXPECT_LT(Instant::clock::now() - until, 2s);
+}
+
+TEST_F(TelemetryMetricsTest, APartThatTheReceiverRejectsDoesNotComeAgain) {
+  LoopbackServer server(
+      {Script::answer(200, std::string_view("\x0A\x02\x08\x01", 4)), Script::answer(200, "")});
+  Telemetry telemetry = metrics_to(OtlpHttp{.endpoint = server.url("/v1/metrics")},
+                                   {.temporality = Temporality::delta});
+  generate_at_a_price(telemetry);
+  EXPECT_FALSE(telemetry.flush());
+  EXPECT_TRUE(telemetry.flush());  // there is nothing new
+  EXPECT_EQ(server.requests().size(), 1U);
+  EXPECT_FALSE(telemetry.shutdown());
+  EXPECT_TRUE(telemetry.warnings().at(0).ends_with("the receiver rejected 1 points"));
+}
+
+TEST_F(TelemetryMetricsTest, WhatTheNextLookDeliversWasNotLost) {
+  LoopbackServer server({Script::answer(400, ""), Script::answer(200, "")});
+  Telemetry telemetry = metrics_to(OtlpHttp{.endpoint = server.url("/v1/metrics")});
+  generate_at_a_price(telemetry);
+  EXPECT_FALSE(telemetry.flush());
+  EXPECT_TRUE(telemetry.shutdown());
+}
+
+TEST_F(TelemetryMetricsTest, AProgramThatShowsThemItselfNeedsNoExporter) {
+  const Telemetry telemetry({.metrics = {.enabled = true}});
+  generate_at_a_price(telemetry);
+  EXPECT_NE(telemetry.metrics_text().find("\nmellea_llm_cost_usd_USD_total{"), std::string::npos);
+  EXPECT_TRUE(telemetry.warnings().empty());
+}
+
+TEST_F(TelemetryMetricsTest, ExportersOfOneNameAreTwo) {
+  const std::string path = testing::TempDir() + "mellea_twice_" + std::to_string(::getpid());
+  Telemetry telemetry(
+      {.exporters = {OtlpFile{path}, OtlpFile{path}}, .metrics = {.enabled = true}});
+  generate_at_a_price(telemetry);
+  EXPECT_TRUE(telemetry.flush());
+  const std::string text = telemetry.metrics_text();
+  for (const std::string& name : {path, path + " 2"}) {
+    EXPECT_NE(text.find("spans_exported_total{mellea_telemetry_exporter=\"" + name + "\""),
+              std::string::npos)
+        << text;
+  }
+  std::filesystem::remove(path);
+}
+
+TEST_F(TelemetryMetricsTest, AMeasureThatHangsKeepsTheDeadline) {
+  struct Gate {
+    std::promise<void> inside;
+    std::promise<void> go_on;
+    std::promise<void> over;
+    std::atomic<int> asked{0};
+  };
+  const auto gate = std::make_shared<Gate>();
+  {
+    Telemetry telemetry = metrics_to(MetricsText{.write = [](std::string_view) {}});
+    telemetry.meter("shop").gauge({.name = "depth"}, [gate] {
+      if (gate->asked++ == 0) gate->inside.set_value();
+      gate->go_on.get_future().wait();
+      gate->over.set_value();
+      return std::vector<MetricStore::Measured>();
+    });
+    EXPECT_FALSE(telemetry.flush(1ms));
+    gate->inside.get_future().wait();
+    EXPECT_EQ(telemetry.metrics_text().find("depth"),
+              std::string::npos);  // and nobody waits for it
+    EXPECT_FALSE(telemetry.shutdown(50ms));
+  }
+  gate->go_on.set_value();
+  gate->over.get_future().wait();
+  EXPECT_EQ(gate->asked, 1);
+}
+
+TEST_F(TelemetryTest, AllThatShutItDownFindTheSame) {
+  LoopbackServer server(
+      {Script::raw().hold().bytes("HTTP/1.1 400 x\r\ncontent-length: 0\r\n\r\n")});
+  Telemetry telemetry({.exporters = {OtlpHttp{.endpoint = server.url("/v1/traces")}},
+                       .metrics = {.exporters = {PrometheusEndpoint{.port = 0},
+                                                 MetricsText{.write = [](std::string_view) {}}}}});
+  generate(telemetry);
+  std::atomic<int> complete{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int at = 0; at < 4; ++at)
+      threads.emplace_back([&] {
+        complete += telemetry.shutdown(30s) ? 1 : 0;
+        static_cast<void>(telemetry.prometheus_port());
+      });
+    EXPECT_TRUE(server.wait_for_requests(1));
+    server.release();
+  }
+  EXPECT_EQ(complete, 0);
+  EXPECT_FALSE(telemetry.shutdown());
+  EXPECT_EQ(telemetry.prometheus_port(), 0);
+}
+
+TEST_F(TelemetryMetricsTest, NothingIsCountedOrToldOnceItIsOver) {
+  std::vector<std::string> told;
+  Telemetry telemetry(
+      {.metrics = {.enabled = true}, .warn = [&](auto text) { told.emplace_back(text); }});
+  hooks_ = Hooks(telemetry.plugins(), nullptr);
+  const Meter meter = telemetry.meter("shop");
+  const std::string before = telemetry.metrics_text();
+  EXPECT_TRUE(telemetry.shutdown());
+  // Its model has no price, which would be a warning.
+  end(generation(Scope::root(Kind::generation), {.model = "granite"}), {},
+      {.usage = Usage{.input_tokens = 42}});
+  meter.counter({.name = "sales"}).add();
+  EXPECT_EQ(telemetry.metrics_text(), before);
+  EXPECT_TRUE(told.empty());
+}
+
+// Whatever other threads were doing when it was made.
+TEST_F(TelemetryMetricsTest, AChildOfForkDoesNotHang) {
+  std::promise<void> measuring;
+  std::promise<void> go_on;
+  auto telemetry = std::make_unique<Telemetry>(
+      Config{.exporters = {OtlpFile{"/dev/null"}},
+             .chunk_events = true,
+             .metrics = {.exporters = {PrometheusEndpoint{.port = 0}, OtlpFile{"/dev/null"}}}});
+  generate_at_a_price(*telemetry);
+  telemetry->meter("shop").gauge({.name = "depth"}, [&, once = true]() mutable {
+    if (std::exchange(once, false)) {
+      measuring.set_value();
+      go_on.get_future().wait();
+    }
+    return std::vector<MetricStore::Measured>();
+  });
+  std::jthread looking([&] { static_cast<void>(telemetry->metrics_text()); });
+  measuring.get_future().wait();
+  std::jthread ending([&] { telemetry->shutdown(30s); });
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(30);
+    generate_at_a_price(*telemetry);
+    telemetry->meter("shop").counter({.name = "sales"}).add();
+    static_cast<void>(telemetry->metrics_text());
+    telemetry->flush();
+    telemetry->shutdown();
+    static_cast<void>(telemetry->warnings());
+    telemetry = nullptr;
+    ::_exit(0);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  go_on.set_value();
+}
+
+TEST(WarningsTest, OnceClosedTheyAreOnlyKept) {
+  std::vector<std::string> told;
+  Warnings warnings([&](std::string_view text) { told.emplace_back(text); });
+  warnings.add("a");
+  warnings.close(Instant::clock::now());
+  warnings.add("b");
+  EXPECT_EQ(told, std::vector<std::string>{"a"});
+  EXPECT_EQ(warnings.all(), (std::vector<std::string>{"a", "b"}));
+}
+
+TEST(WarningsTest, AreNotClosedWhileOneIsTold) {
+  std::promise<void> telling;
+  std::promise<void> go_on;
+  bool told = false;
+  Warnings warnings([&](std::string_view) {
+    telling.set_value();
+    go_on.get_future().wait();
+    told = true;
+  });
+  std::jthread thread([&] { warnings.add("a"); });
+  telling.get_future().wait();
+  const Instant until = Instant::clock::now() + 10ms;
+  warnings.close(until);
+  EXPECT_GE(Instant::clock::now(), until);
+  go_on.set_value();
+  warnings.close(Instant::clock::now() + 30s);
+  EXPECT_TRUE(told);
 }
 
 // What people said, and what providers and plugins said about it, is in no span and no metric.

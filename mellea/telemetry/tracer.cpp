@@ -145,11 +145,17 @@ void Tracer::report_failure(const Scope& scope, Errc code) {
 
 bool Tracer::flush(Instant until) {
   if (!working()) return true;
+  const auto lost = [&] {
+    std::int64_t sum = 0;
+    for (const auto& exporter : exporters_) sum += exporter->lost();
+    return sum;
+  };
+  const std::int64_t before = lost();
   bool all = true;
   // All are told before one is waited for.
   for (const auto& exporter : exporters_) exporter->flush(Instant::clock::now());
   for (const auto& exporter : exporters_) all = exporter->flush(until) && all;
-  return all;
+  return all && lost() == before;
 }
 
 bool Tracer::shutdown(Instant until) {

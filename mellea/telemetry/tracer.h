@@ -64,6 +64,7 @@ class Tracer {
   // Tells the open spans around `scope` that this failure has been reported with its details.
   void report_failure(const Scope& scope, Errc code);
 
+  // False if `until` was too early, or a span was lost meanwhile.
   bool flush(Instant until);
   // Ends what is open, marked as unfinished, and lets the exporters finish.
   bool shutdown(Instant until);

@@ -1,6 +1,7 @@
 #include "mellea/telemetry/tracer.h"
 
 #include <thread>
+#include <utility>
 
 #include "mellea/telemetry/tracing_for_test.h"
 
@@ -17,6 +18,24 @@ class TracerTest : public TracingTest {
                                                             .tracestate = std::move(tracestate)})};
   }
 };
+
+// Loses a span when it is told to hurry, before it is waited for.
+class LosingExporter : public SpanExporter {
+ public:
+  void export_spans(std::span<const SpanPtr>) noexcept override {}
+  bool flush(Instant) noexcept override { return std::exchange(lost_, 1) == 1; }
+  bool shutdown(Instant) noexcept override { return false; }
+  std::int64_t lost() const noexcept override { return lost_; }
+
+ private:
+  std::int64_t lost_ = 0;
+};
+
+TEST_F(TracerTest, AFlushTellsOfALossOnItsWay) {
+  Tracer tracer({}, {std::make_shared<LosingExporter>()});
+  EXPECT_FALSE(tracer.flush(Instant::clock::now()));
+  EXPECT_TRUE(tracer.flush(Instant::clock::now()));
+}
 
 TEST_F(TracerTest, WithoutAnythingAroundASpanIsARoot) {
   const auto started = tracer_->start(Scope::root(Kind::action), kStart);

@@ -7,15 +7,36 @@ namespace mellea::telemetry {
 Warnings::Warnings(std::function<void(std::string_view)> tell) : tell_(std::move(tell)) {}
 
 void Warnings::add(std::string text) noexcept {
+  if (fork_.inherited()) return;
+  bool telling = false;
   try {
-    if (tell_) tell_(text);
-    const std::lock_guard lock(mutex_);
-    if (kept_.size() < kMostKept) kept_.push_back(std::move(text));
+    telling = begin_telling(text);
+    if (telling) tell_(text);
   } catch (...) {  // NOLINT: there is nobody left to tell
   }
+  if (!telling) return;
+  const std::lock_guard lock(mutex_);
+  --telling_;
+  told_.notify_all();
+}
+
+bool Warnings::begin_telling(const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  if (kept_.size() < kMostKept) kept_.push_back(text);
+  if (!tell_ || closed_) return false;
+  ++telling_;
+  return true;
+}
+
+void Warnings::close(Instant until) noexcept {
+  if (fork_.inherited()) return;
+  std::unique_lock lock(mutex_);
+  closed_ = true;
+  told_.wait_until(lock, until, [&] { return telling_ == 0; });
 }
 
 std::vector<std::string> Warnings::all() const {
+  if (fork_.inherited()) return {};
   const std::lock_guard lock(mutex_);
   return kept_;
 }

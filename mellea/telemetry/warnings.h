@@ -1,15 +1,19 @@
 // What is wrong with telemetry is told here, and harms nothing else.
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "mellea/core/fork.h"
+#include "mellea/core/instant.h"
+
 namespace mellea::telemetry {
 
-// Any thread may call anything.
+// Any thread may call anything. In a child of fork() nothing is told.
 class Warnings {
  public:
   static constexpr std::size_t kMostKept = 100;
@@ -21,10 +25,19 @@ class Warnings {
   void add(std::string text) noexcept;
   std::vector<std::string> all() const;  // the first kMostKept
 
+  // From now on they are only kept. Waits until `tell` is not being called any more, or `until`.
+  void close(Instant until) noexcept;
+
  private:
+  bool begin_telling(const std::string& text);
+
   const std::function<void(std::string_view)> tell_;
-  mutable std::mutex mutex_;
-  std::vector<std::string> kept_;  // guarded by mutex_
+  const ForkMark fork_;
+  mutable std::mutex mutex_;  // guards all that follows
+  std::condition_variable told_;
+  std::vector<std::string> kept_;
+  int telling_ = 0;  // so many calls of tell_ are under way
+  bool closed_ = false;
 };
 
 }  // namespace mellea::telemetry
