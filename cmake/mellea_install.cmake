@@ -10,7 +10,13 @@ install(TARGETS ${targets} mellea_all
   FILE_SET HEADERS
   FILE_SET optional_headers
 )
-list(JOIN layers " " MELLEA_COMPONENTS)
+set(components ${layers})
+if(MELLEA_WITH_OTEL)
+  # Apart from the others: who does not name it needs no opentelemetry-cpp.
+  install(TARGETS mellea_otel EXPORT mellea-otel-targets FILE_SET HEADERS)
+  list(APPEND components otel)
+endif()
+list(JOIN components " " MELLEA_COMPONENTS)
 if(BUILD_SHARED_LIBS)
   set(MELLEA_SHARED TRUE)
 else()
@@ -18,6 +24,9 @@ else()
 endif()
 set(config_folder ${CMAKE_INSTALL_LIBDIR}/cmake/mellea)
 install(EXPORT mellea-targets NAMESPACE mellea:: DESTINATION ${config_folder})
+if(MELLEA_WITH_OTEL)
+  install(EXPORT mellea-otel-targets NAMESPACE mellea:: DESTINATION ${config_folder})
+endif()
 configure_package_config_file(
   ${PROJECT_SOURCE_DIR}/cmake/mellea-config.cmake.in ${PROJECT_BINARY_DIR}/mellea-config.cmake
   INSTALL_DESTINATION ${config_folder}

@@ -194,6 +194,14 @@ Scope Scope::traced(TraceRef trace) const {
   return Scope(std::move(node));
 }
 
+Scope Scope::entered(std::shared_ptr<const Origin> origin) const {
+  if (!node_ || !origin) return *this;
+  auto node = std::make_shared<Node>(*node_);
+  node->origin = std::move(origin);
+  node->trace = {};
+  return Scope(std::move(node));
+}
+
 Scope Scope::labelled(const Labels& more) const {
   if (!node_ || more.empty()) return *this;
   auto node = std::make_shared<Node>(*node_);

@@ -82,6 +82,9 @@ class Scope {
   Scope child(Kind kind) const { return child(kind, Options{}); }
   // The same operation, traced by a span.
   Scope traced(TraceRef trace) const;
+  // The same operation, as its caller sees it who is at `origin` in its own trace, and in no span
+  // of ours. As it is where that is null.
+  Scope entered(std::shared_ptr<const Origin> origin) const;
   // The same operation, for what is called inside it with more labels.
   Scope labelled(const Labels& more) const;
 

@@ -254,7 +254,9 @@ Output Session::start(MadeCall call) const {
 
 void Session::start_async(MadeCall made, Completion<Result> done) const {
   const auto call = std::make_shared<MadeCall>(std::move(made));
-  const auto promise = std::make_shared<CompletionPromise>(hooks_, parent_, std::move(done));
+  // Where the caller was, so that what it does next is not found somewhere else in its trace.
+  const auto promise =
+      std::make_shared<CompletionPromise>(hooks_, parent_.entered(call->origin), std::move(done));
   // The call itself keeps the session from ending.
   const bool posted = hooks_.workers()->post([session = state_, call, kept = promise]() mutable {
     std::shared_ptr<Action> action;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "mellea/core/request.h"
+#include "mellea/hooks/hook.h"
 #include "mellea/telemetry/metric_exporter.h"
 #include "mellea/telemetry/sampler.h"
 #include "mellea/telemetry/span_exporter.h"
@@ -112,6 +113,7 @@ struct Config {
   bool chunk_events = false;  // each chunk of a streamed reply is an event on its span, and counted
   MetricsConfig metrics{};
   PricingOptions pricing{};
+  Plugins plugins{};  // beside those of telemetry
   // What is wrong is told here, one sentence at a time, on any thread.
   std::function<void(std::string_view)> warn{};
 };

@@ -15,12 +15,12 @@ namespace mellea::telemetry {
 // says what is known at its start. Returns its ids: zero if nothing is traced any more.
 template <class Opening, class Describe>
 TraceRef open_span(Tracer& tracer, const Opening& event, Describe&& describe) {
-  auto [ids, record] = tracer.start(event.scope, event.at, event.trace);
-  if (!record) return ids;
-  describe(*record, event);
-  set_labels(*record, event.scope.labels());
-  tracer.keep(event.scope.id(), std::move(record));
-  return ids;
+  Tracer::Started started = tracer.start(event.scope, event.at, event.trace);
+  if (!started.record) return started.ids;
+  describe(*started.record, event);
+  set_labels(*started.record, event.scope.labels());
+  if (tracer.decide(started)) tracer.keep(event.scope.id(), std::move(started.record));
+  return started.ids;
 }
 
 // For a beginning whose transforms a stop has skipped.

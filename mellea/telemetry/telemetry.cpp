@@ -222,6 +222,7 @@ Telemetry::Telemetry(EnvironmentSettings settings) : state_(std::make_unique<Sta
         config.pricing, settings.metrics || !config.pricing.file.empty(), state_->warnings);
   if (settings.traces) state_->start_traces(config);
   if (settings.metrics) state_->start_metrics(config);
+  state_->plugins.insert(state_->plugins.end(), config.plugins.begin(), config.plugins.end());
 }
 
 Telemetry::Telemetry() noexcept = default;

@@ -38,7 +38,9 @@ TraceRef new_ids(const TraceRef& parent) {
 }  // namespace
 
 Tracer::Tracer(Sampler sampler, std::vector<std::shared_ptr<SpanExporter>> exporters)
-    : sampler_(sampler), exporters_(std::move(exporters)), wall_clock_ahead_(measure_clocks()) {}
+    : sampler_(std::move(sampler)),
+      exporters_(std::move(exporters)),
+      wall_clock_ahead_(measure_clocks()) {}
 
 Tracer::Started Tracer::start(const Scope& scope, Instant at, const TraceRef& given) {
   if (!working()) return {};
@@ -48,11 +50,13 @@ Tracer::Started Tracer::start(const Scope& scope, Instant at, const TraceRef& gi
   const TraceRef& parent = caller ? caller : enclosing;
 
   TraceRef ids = given ? given : new_ids(parent);
-  const bool sampled = given ? (given.flags & 1U) != 0 : sampler_.samples(parent, ids.trace);
+  const bool later = !given && sampler_.decide;
+  const bool sampled =
+      given ? (given.flags & 1U) != 0 : later || sampler_.samples(parent, ids.trace);
   // The other flags of W3C are passed on as they came.
   ids.flags =
       static_cast<std::uint8_t>(((given ? given : parent).flags & ~1U) | (sampled ? 1U : 0U));
-  if (!sampled) return {ids, nullptr};
+  if (!sampled) return {.ids = ids};
 
   auto record = std::make_shared<SpanRecord>();
   record->ids = ids;
@@ -67,7 +71,19 @@ Tracer::Started Tracer::start(const Scope& scope, Instant at, const TraceRef& gi
     record->trace_state = record->kept(trace_state_of(scope.parent()));
   }
   if (caller && enclosing) record->add_link(enclosing);
-  return {ids, std::move(record)};
+  return {ids, std::move(record), later ? std::optional(parent) : std::nullopt};
+}
+
+bool Tracer::decide(Started& started) {
+  if (!started.undecided) return started.record != nullptr;
+  if (sampler_.decide(*started.record, *started.undecided)) {
+    if (!started.record->trace_state.empty())
+      any_trace_state_.store(true, std::memory_order_relaxed);
+    return true;
+  }
+  started.record = nullptr;
+  started.ids.flags = static_cast<std::uint8_t>(started.ids.flags & ~1U);
+  return false;
 }
 
 std::string Tracer::trace_state_of(Id operation) {

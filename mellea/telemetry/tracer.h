@@ -35,10 +35,13 @@ class Tracer {
   struct Started {
     TraceRef ids{};                        // zero: nothing is traced any more
     std::shared_ptr<SpanRecord> record{};  // null: not sampled
+    std::optional<TraceRef> undecided{};   // the parent, for a sampler that is yet to decide
   };
   // Decides parent, ids and sampling. The span is not known before it is kept. `given`: another
   // tracer's ids for the same operation, which become ours too.
   Started start(const Scope& scope, Instant at, const TraceRef& given = {});
+  // Lets such a sampler decide by what the record says now. False: it is not sampled.
+  bool decide(Started& started);
   void keep(Id operation, std::shared_ptr<SpanRecord> record);
   bool knows(Id operation) const;
 

@@ -1,0 +1,34 @@
+#include "mellea/otel/bridge.h"
+
+#include <opentelemetry/sdk/version/version.h>
+#include <opentelemetry/trace/noop.h>
+
+#include <memory>
+#include <utility>
+
+#include "mellea/otel/host.h"
+#include "mellea/otel/host_context_plugin.h"
+#include "mellea/otel/host_exporter.h"
+#include "mellea/otel/host_sampler.h"
+#include "mellea/otel/versions.h"
+
+namespace mellea::otel {
+
+telemetry::Config through(opentelemetry::trace::TracerProvider& host, telemetry::Config config,
+                          std::string_view headers) {
+  require_same_version(
+      {.library = opentelemetry::sdk::version::short_version, .headers = OPENTELEMETRY_VERSION});
+  require_same_version({.library = opentelemetry::sdk::version::short_version, .headers = headers});
+
+  config.plugins.push_back(make_host_context_plugin());
+  if (dynamic_cast<opentelemetry::trace::NoopTracerProvider*>(&host)) {
+    if (config.exporters.empty()) config.sampler = {.ratio = 0, .follow_parent = false};
+    return config;
+  }
+  const auto inside = std::make_shared<const Host>(host);
+  config.sampler = {.decide = HostSampler(inside)};
+  config.exporters.emplace_back(std::make_shared<HostExporter>(inside));
+  return config;
+}
+
+}  // namespace mellea::otel
