@@ -166,8 +166,6 @@ TEST_F(SampledOutTest, WhatTheHostsSamplerDropsIsNotRecordedNorAreItsToolsSpans)
     request->End();
   }
   EXPECT_TRUE(spans().empty());
-  const auto asked = backend_->requests();
-  ASSERT_EQ(asked.size(), 1U);
 }
 
 TEST_F(OtelBridgeTest, AHostThatEndsItsTracingFirstLosesTheRestAndNothingElse) {
