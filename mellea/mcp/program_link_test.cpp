@@ -432,6 +432,16 @@ TEST_F(ProgramLinkTest, AServerSeesLittleOfOurEnvironment) {
   EXPECT_FALSE(names.contains("OPENAI_API_KEY"));
 }
 
+// Whether that process is there no more, or ends soon.
+bool is_gone(pid_t process) {
+  const int handle = static_cast<int>(::syscall(SYS_pidfd_open, process, 0));
+  if (handle < 0) return true;
+  pollfd look{.fd = handle, .events = POLLIN, .revents = 0};
+  const bool gone = ::poll(&look, 1, 10'000) == 1;
+  ::close(handle);
+  return gone;
+}
+
 TEST_F(ProgramLinkTest, TheServerEndsWithTheLastWhoKnowsIt) {
   connect();
   const pid_t left = std::stoi(call("leave_behind"));
