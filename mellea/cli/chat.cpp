@@ -178,13 +178,11 @@ class Chat {
   int failed(const Error& error) {
     view_.failed(error);
     if (const int signal = interrupts_.caught(); signal != 0) return ended_by(signal);
-    // It came, and is not of its format: what a provider gets wrong begins with its name.
-    const std::string what = error.what();
-    if (call_.format && error.code() == Errc::parse_error && what.starts_with("the answer is ")) {
-      console_.fail("mellea: " + what);
+    if (error.details().unfit) {
+      console_.fail("mellea: " + std::string(error.what()));
       return kCheckFailed;
     }
-    console_.fail(what);
+    console_.fail(error.what());
     return kFailed;
   }
 

@@ -9,7 +9,9 @@ namespace {
 
 constexpr std::size_t kMaxDepth = 256;
 
-[[noreturn]] void refuse(const std::string& what) { throw Error(Errc::parse_error, what); }
+[[noreturn]] void refuse(const std::string& what) {
+  throw Error(Errc::parse_error, what, {.unfit = true});
+}
 
 // What stands within a fence of three backquotes, where the text is one.
 std::string_view without_fence(std::string_view text) {

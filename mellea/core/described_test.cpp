@@ -70,6 +70,7 @@ std::string refusal(std::string_view text) {
     read_described<T>(text);
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Errc::parse_error);
+    EXPECT_TRUE(error.details().unfit);
     return error.what();
   }
   return "";

@@ -44,9 +44,10 @@ struct ErrorDetails {
   std::optional<std::chrono::milliseconds> retry_after{};  // what the provider asked for
   bool retryable = false;                                  // the same request may succeed later
   std::string partial_text{};                              // what had arrived of the answer
-  std::string plugin{};                                    // who blocked,
-  std::string block_reason{};                              // why, for people,
-  std::string block_code{};                                // and for programs
+  bool unfit = false;          // that came whole, and is not of the format asked for
+  std::string plugin{};        // who blocked,
+  std::string block_reason{};  // why, for people,
+  std::string block_code{};    // and for programs
   Json block_details{};
 };
 

@@ -23,12 +23,6 @@
 namespace mellea {
 namespace {
 
-Failure failure_of(const Checked& checked) {
-  return {.requirement = std::string(checked.requirement.title()),
-          .reason = checked.result.reason,
-          .code = checked.result.code};
-}
-
 // An agent's answer in a format is JSON, or a text if that is what the format says.
 Json value_of(const std::string& answer) {
   nlohmann::json value = nlohmann::json::parse(answer, nullptr, /*allow_exceptions=*/false);
@@ -246,8 +240,7 @@ class ProgramRun {
 
   // An answer that came, and is not of its format, is as one that does not meet a requirement.
   void take(const Error& error, StepResult& result) {
-    const bool is_unfit = error.code() == Errc::parse_error && format_of(step()) &&
-                          std::string_view(error.what()).starts_with("the answer is ");
+    const bool is_unfit = error.details().unfit && format_of(step());
     if (!error.partial_text().empty()) result.text = error.partial_text();
     if (!is_unfit) {
       result.error = std::make_shared<const Error>(error);

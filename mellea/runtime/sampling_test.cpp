@@ -235,6 +235,8 @@ TEST_F(SamplingTest, AnAnswerThatIsNeverOfItsFormatIsAnErrorWithTheText) {
   script(say("three"));
   const Error single = error_of([&] { start().chat("A number", {.format = format}); });
   EXPECT_EQ(single.code(), Errc::parse_error);
+  EXPECT_TRUE(sampled.details().unfit);
+  EXPECT_TRUE(single.details().unfit);
   EXPECT_EQ(single.partial_text(), "three");
   drain();
   EXPECT_EQ(recorder_->count("generation_parse_error"), 3U);

@@ -124,11 +124,9 @@ void set_details(SpanRecord& record, const Error& error, Instant at) {
 }
 
 // An answer that came whole and is not what its format says is told apart from one that never came.
-std::string_view outcome_word(const Scope& scope, Errc code, const Tracer::Taken& span) {
+std::string_view outcome_word(const Ending& ending, Errc code) {
   if (code == Errc::blocked) return "blocked";
-  const bool after_the_reply = scope.kind() != Kind::generation && scope.kind() != Kind::batch;
-  if (code == Errc::parse_error && after_the_reply && !span.failed_inside) return "parse_error";
-  return "error";
+  return ending.error && ending.error->details().unfit ? "parse_error" : "error";
 }
 
 void set_failure(SpanRecord& record, std::string_view outcome, Errc code) {
@@ -163,7 +161,7 @@ void end_span(Tracer& tracer, const Scope& scope, Tracer::Taken span, const Endi
   } else if (ending.outcome != Outcome::ok) {
     const Errc unknown = ending.outcome == Outcome::blocked ? Errc::blocked : Errc::unknown;
     const Errc code = ending.error ? ending.error->code() : unknown;
-    set_failure(record, outcome_word(scope, code, span), code);
+    set_failure(record, outcome_word(ending, code), code);
     if (ending.error && span.failed_inside != code)
       set_details(record, *ending.error,
                   ending.at == Instant{} ? Instant::clock::now() : ending.at);
