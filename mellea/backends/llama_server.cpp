@@ -3,7 +3,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,6 +18,7 @@
 #include <utility>
 
 #include "mellea/backends/local_log.h"
+#include "mellea/core/bell.h"
 #include "mellea/core/scope.h"
 #include "mellea/core/signals.h"
 
@@ -68,26 +68,6 @@ bool is_ours(int port) {
 }
 
 std::string secret() { return Id::random().text() + Id::random().text(); }
-
-// Interrupts the supervisor's poll().
-class Bell {
- public:
-  Bell() : descriptor_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-    if (!descriptor_) throw std::system_error(errno, std::generic_category(), "eventfd");
-  }
-  int descriptor() const noexcept { return descriptor_.get(); }
-  void ring() const noexcept {
-    const std::uint64_t one = 1;
-    static_cast<void>(::write(descriptor_.get(), &one, sizeof(one)) < 0);
-  }
-  void hush() const noexcept {
-    std::uint64_t count = 0;
-    static_cast<void>(::read(descriptor_.get(), &count, sizeof(count)) < 0);
-  }
-
- private:
-  Descriptor descriptor_;
-};
 
 // One question after the other whether the server answers.
 class Readiness {

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "mellea/core/bell.h"
 #include "mellea/core/descriptor.h"
 #include "mellea/core/error.h"
 #include "mellea/core/fork.h"
@@ -58,27 +58,6 @@ class LastLines {
 
  private:
   std::string bytes_;
-};
-
-// Interrupts poll().
-class Bell {
- public:
-  Bell() : descriptor_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-    if (!descriptor_)
-      throw Error(Errc::unknown, "eventfd: " + std::generic_category().message(errno));
-  }
-  int descriptor() const noexcept { return descriptor_.get(); }
-  void ring() const noexcept {
-    const std::uint64_t one = 1;
-    static_cast<void>(::write(descriptor_.get(), &one, sizeof(one)) < 0);
-  }
-  void hush() const noexcept {
-    std::uint64_t count = 0;
-    static_cast<void>(::read(descriptor_.get(), &count, sizeof(count)) < 0);
-  }
-
- private:
-  Descriptor descriptor_;
 };
 
 // What is between those who ask and the thread that speaks with the program.

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "mellea/core/bell.h"
 #include "mellea/core/child_process.h"
 #include "mellea/core/descriptor.h"
 #include "mellea/core/error.h"
@@ -93,13 +93,12 @@ class Reader {
 
   // Throws Error if it is late, writes too much, or a stop is asked for.
   Written read_until_ended(const std::stop_token& stop) {
-    const Descriptor stopped(::eventfd(0, EFD_CLOEXEC));
-    const std::stop_callback wake(stop,
-                                  [&stopped]() noexcept { ::eventfd_write(stopped.get(), 1); });
+    const Bell stopped;
+    const std::stop_callback wake(stop, [&stopped]() noexcept { stopped.ring(); });
     const Instant until = later(Instant::clock::now(), command_.timeout);
     for (;;) {
       std::array<pollfd, 4> news{{{process_.ended(), POLLIN, 0},
-                                  {stopped.get(), POLLIN, 0},
+                                  {stopped.descriptor(), POLLIN, 0},
                                   {output_open_ ? process_.output() : -1, POLLIN, 0},
                                   {errors_open_ ? process_.errors() : -1, POLLIN, 0}}};
       ::poll(news.data(), news.size(), left(until));
