@@ -24,7 +24,7 @@ class BatchProcessor::Loop : public ExportLoop {
        std::shared_ptr<Warnings> warnings)
       : ExportLoop(std::move(warnings)), sender_(std::move(sender)), options_(possible(options)) {}
 
-  std::string name() const { return sender_->name(); }
+  std::string label() const { return sender_->label(); }
   void add(std::span<const SpanPtr> spans);
   BatchHealth health();
 
@@ -98,7 +98,7 @@ void BatchProcessor::export_spans(std::span<const SpanPtr> spans) noexcept {
   if (!thread_.inherited()) loop_->add(spans);
 }
 
-std::string BatchProcessor::name() const { return loop_->name(); }
+std::string BatchProcessor::label() const { return loop_->label(); }
 
 BatchHealth BatchProcessor::health() const noexcept {
   return thread_.inherited() ? BatchHealth{} : loop_->health();

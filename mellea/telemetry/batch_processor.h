@@ -17,6 +17,8 @@ class BatchSender {
  public:
   virtual ~BatchSender() = default;
   virtual std::string name() const = 0;  // for warnings
+  // For metrics: without paths, which may have a machine's folders or a token in them.
+  virtual std::string label() const { return name(); }
 
   // Blocks until the spans are delivered or given up. Returns why they were not delivered; nothing
   // if they were.
@@ -46,7 +48,7 @@ class BatchProcessor : public SpanExporter {
   bool flush(Instant until) noexcept override { return thread_.flush(until); }
   bool shutdown(Instant until) noexcept override { return thread_.shutdown(until); }
 
-  std::string name() const;  // the sender's
+  std::string label() const;  // the sender's
   BatchHealth health() const noexcept;
   std::int64_t lost() const noexcept override { return health().lost; }
 

@@ -15,6 +15,7 @@ class OtlpFileExporter : public BatchSender {
   OtlpFileExporter(std::string path, std::shared_ptr<const Resource> resource);
 
   std::string name() const override { return file_.path(); }
+  std::string label() const override { return "file"; }
   std::string send(std::span<const SpanPtr> spans) override;
   void interrupt() noexcept override { file_.interrupt(); }
   void close() noexcept override { file_.close(); }

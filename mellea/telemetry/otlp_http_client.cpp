@@ -66,6 +66,14 @@ OtlpHttpClient::OtlpHttpClient(OtlpHttp settings, std::string_view what)
 
 OtlpHttpClient::~OtlpHttpClient() = default;
 
+std::string OtlpHttpClient::host() const {
+  try {
+    return parse_url(settings_.endpoint).authority();
+  } catch (const Error&) {  // posting will say why
+    return "unknown";
+  }
+}
+
 OtlpHttpClient::Posted OtlpHttpClient::post(std::string request) {
   if (settings_.gzip) request = gzip(request);
   const auto body = std::make_shared<const std::string>(std::move(request));

@@ -30,6 +30,7 @@ class OtlpHttpClient {
   ~OtlpHttpClient();
 
   const std::string& name() const noexcept { return name_; }  // for messages
+  std::string host() const;  // with its port; what else is in a URL may be a secret
 
   struct Posted {
     std::string failure{};  // why not all was delivered; empty: all was

@@ -91,7 +91,7 @@ void observe_health(const MetricRecorder& recorder,
                     const std::vector<std::shared_ptr<BatchProcessor>>& processors) {
   std::vector<std::pair<std::string, std::shared_ptr<BatchProcessor>>> named;
   for (const auto& processor : processors) {
-    const std::string name = processor->name();
+    const std::string name = processor->label();
     std::string own = name;
     const auto taken = [&](const auto& one) { return one.first == own; };
     for (int at = 2; std::any_of(named.begin(), named.end(), taken); ++at)
