@@ -138,4 +138,11 @@ void add(Reply& reply, const Chunk& chunk) {
   }
 }
 
+bool is_content(const Chunk& chunk) noexcept {
+  return std::holds_alternative<std::string>(chunk.what) ||
+         std::holds_alternative<Thinking>(chunk.what) ||
+         std::holds_alternative<Refusal>(chunk.what) ||
+         std::holds_alternative<ToolCallPart>(chunk.what);
+}
+
 }  // namespace mellea

@@ -155,4 +155,7 @@ struct Times {
   std::chrono::nanoseconds duration() const noexcept { return ended - started; }
 };
 
+// Whether a chunk is some of the answer itself: text, thinking, a refusal or a call of a tool.
+bool is_content(const Chunk& chunk) noexcept;
+
 }  // namespace mellea

@@ -138,5 +138,14 @@ TEST(WordsTest, EachEnumeratorHasItsWord) {
   EXPECT_EQ(to_string(Kind::generation), "generation");
 }
 
+TEST(UsageTest, ContentIsWhatIsSaidAndNotWhatIsToldOfIt) {
+  EXPECT_TRUE(is_content({.what = std::string("a")}));
+  EXPECT_TRUE(is_content({.what = Thinking{"hm"}}));
+  EXPECT_TRUE(is_content({.what = ToolCallPart{}}));
+  EXPECT_FALSE(is_content({.what = Usage{}}));
+  EXPECT_FALSE(is_content({.what = Finish{"stop"}}));
+  EXPECT_FALSE(is_content({.what = Notice{}}));
+}
+
 }  // namespace
 }  // namespace mellea

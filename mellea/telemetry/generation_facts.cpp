@@ -30,11 +30,11 @@ void set_options(SpanRecord& record, const ModelOptions& options) {
   if (options.think) set_text(record, Fact::reasoning_level, *options.think);
 }
 
-double seconds(std::chrono::nanoseconds time) {
+}  // namespace
+
+double seconds(std::chrono::nanoseconds time) noexcept {
   return std::chrono::duration<double>(time).count();
 }
-
-}  // namespace
 
 std::string_view operation_name(Request::Kind kind) noexcept {
   switch (kind) {

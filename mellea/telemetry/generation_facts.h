@@ -1,12 +1,16 @@
 // What a request to a model and its reply say on a span.
 #pragma once
 
+#include <chrono>
 #include <string_view>
 
 #include "mellea/hooks/generation_events.h"
 #include "mellea/telemetry/span.h"
 
 namespace mellea::telemetry {
+
+// As the conventions tell times.
+double seconds(std::chrono::nanoseconds time) noexcept;
 
 // The conventions' word: chat, text_completion, embeddings.
 std::string_view operation_name(Request::Kind kind) noexcept;

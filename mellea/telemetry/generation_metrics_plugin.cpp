@@ -20,18 +20,7 @@ constexpr How kHow{.priority = kTelemetryPriority + 10};
 // that they never end.
 constexpr std::size_t kMostStreams = 65'536;
 
-double seconds(std::chrono::nanoseconds time) {
-  return std::chrono::duration<double>(time).count();
-}
-
 std::string_view or_unknown(std::string_view text) { return text.empty() ? "unknown" : text; }
-
-bool is_content(const Chunk& chunk) {
-  return std::holds_alternative<std::string>(chunk.what) ||
-         std::holds_alternative<Thinking>(chunk.what) ||
-         std::holds_alternative<Refusal>(chunk.what) ||
-         std::holds_alternative<ToolCallPart>(chunk.what);
-}
 
 // Whether nothing but text went along.
 bool is_text(const Request& request) {
@@ -103,9 +92,9 @@ class GenerationMetricsPlugin : public Plugin {
 
   template <class Closing>
   void on_end(const Closing& event) {
-    if (!recorder_->working()) return;
     const auto& opening = *event.opening;
     if (chunk_events_) forget(opening.scope.id());
+    if (!recorder_->working()) return;
     if (opening.stopped) return;  // nothing was sent
     Ended ended{.target = *opening.target,
                 .request = *opening.request,
@@ -229,17 +218,17 @@ class GenerationMetricsPlugin : public Plugin {
   void on_chunk(const GenerationEvent& event) {
     if (!is_content(*event.chunk) || !recorder_->working()) return;
     const Instant at = event.chunk->at;
-    std::optional<Stream> before;
+    Stream* stream = nullptr;  // stays where it is; its chunks and its end come one by one
     {
       const std::lock_guard lock(mutex_);
       const auto found = streams_.find(event.scope.id());
       if (found == streams_.end()) return;
-      before = found->second;
-      found->second.last = at;
+      stream = &found->second;
     }
-    if (before->last != Instant{})
-      recorder_->record(Metric::chunk_interval, seconds(at - before->last), before->labels,
-                        before->trace);
+    const Instant before = std::exchange(stream->last, at);
+    if (before != Instant{})
+      recorder_->record(Metric::chunk_interval, seconds(at - before), stream->labels,
+                        stream->trace);
   }
 
   void forget(Id generation) {
