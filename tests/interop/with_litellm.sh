@@ -4,19 +4,12 @@
 # that these name before. It is installed into a virtual environment in DIR the first time (0.7 GB).
 # Exits 77, with a message, where it can't be had.
 set -euo pipefail
+source "$(dirname "$0")/common.sh"
 dir=$1; shift
 mkdir -p "$dir"
 dir=$(realpath "$dir")
 proxy=$dir/venv/bin/litellm
-if [ ! -e "$dir/installed" ]; then
-  rm -rf "$dir/venv"
-  python3 -m venv "$dir/venv" > "$dir/install.log" 2>&1 ||
-    { tail -n 3 "$dir/install.log"; echo "skipped: no virtual environment of Python"; exit 77; }
-  "$dir/venv/bin/pip" install 'litellm[proxy]' > "$dir/install.log" 2>&1 ||
-    { tail -n 3 "$dir/install.log"; echo "skipped: LiteLLM can't be installed"; exit 77; }
-  touch "$dir/installed"
-fi
-"$dir/venv/bin/pip" list 2> /dev/null | grep -i '^litellm '
+python_package "$dir" 'litellm[proxy]' litellm
 
 cat > "$dir/config.yaml" <<CONFIG
 model_list:
@@ -25,7 +18,7 @@ model_list:
 general_settings: {master_key: sk-interop}
 litellm_settings: {telemetry: false}
 CONFIG
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(free_port)
 cd "$dir"
 LITELLM_LOCAL_MODEL_COST_MAP=True PYTHONUNBUFFERED=1 \
   "$proxy" --config config.yaml --host 127.0.0.1 --port "$port" > server.log 2>&1 &

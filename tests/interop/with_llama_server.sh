@@ -3,6 +3,7 @@
 # MELLEA_BACKEND, MELLEA_BASE_URL and MELLEA_MODEL name to it. MELLEA_LLAMA_FLAGS are the server's.
 # Exits 77, with a message, where there can't be one.
 set -euo pipefail
+source "$(dirname "$0")/common.sh"
 dir=$1; shift
 tools=$(cd "$(dirname "$0")/../../tools" && pwd)
 command -v python3 > /dev/null || { echo "skipped: no python3 to make the model with"; exit 77; }
@@ -10,7 +11,7 @@ command -v curl > /dev/null || { echo "skipped: no curl to ask whether the serve
 mkdir -p "$dir"
 python3 "$tools/tiny_gguf.py" "$dir/tiny.gguf" agent
 
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(free_port)
 # shellcheck disable=SC2086
 "$tools/run_local_llm.sh" "$dir" "$port" "$dir/tiny.gguf" ${MELLEA_LLAMA_FLAGS:-} > "$dir/server.log" 2>&1 &
 server=$!

@@ -4,22 +4,15 @@
 # library is installed into a virtual environment in DIR the first time (60 MB). Exits 77, with a
 # message, where it can't be had.
 set -euo pipefail
+source "$(dirname "$0")/common.sh"
 server=$(realpath "$(dirname "$0")")/mcp_server.py
 dir=$1; shift
 mkdir -p "$dir"
 dir=$(realpath "$dir")
 python=$dir/venv/bin/python
-if [ ! -e "$dir/installed" ]; then
-  rm -rf "$dir/venv"
-  python3 -m venv "$dir/venv" > "$dir/install.log" 2>&1 ||
-    { tail -n 3 "$dir/install.log"; echo "skipped: no virtual environment of Python"; exit 77; }
-  "$dir/venv/bin/pip" install 'mcp>=2' > "$dir/install.log" 2>&1 ||
-    { tail -n 3 "$dir/install.log"; echo "skipped: the library mcp can't be installed"; exit 77; }
-  touch "$dir/installed"
-fi
-"$dir/venv/bin/pip" list 2> /dev/null | grep -i '^mcp '
+python_package "$dir" 'mcp>=2' mcp
 
-port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(free_port)
 "$python" "$server" "$port" > "$dir/server.log" 2>&1 &
 process=$!
 trap 'kill "$process" 2> /dev/null || true; wait "$process" 2> /dev/null || true' EXIT

@@ -3,6 +3,7 @@
 # MELLEA_BASE_URL and MELLEA_MODEL name to it. The program is $MELLEA_OLLAMA, or the one in PATH.
 # Exits 77, with a message, where there is none.
 set -euo pipefail
+source "$(dirname "$0")/common.sh"
 dir=$1; shift
 tools=$(cd "$(dirname "$0")/../../tools" && pwd)
 ollama=${MELLEA_OLLAMA:-$(command -v ollama || true)}
@@ -12,7 +13,7 @@ mkdir -p "$dir"
 dir=$(realpath "$dir")
 python3 "$tools/tiny_gguf.py" "$dir/tiny.gguf" agent
 
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(free_port)
 export OLLAMA_HOST=127.0.0.1:$port OLLAMA_MODELS=$dir/models HOME=$dir
 "$ollama" serve > "$dir/server.log" 2>&1 &
 server=$!
