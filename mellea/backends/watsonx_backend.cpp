@@ -48,22 +48,6 @@ std::string with_version(std::string url, std::string_view version) {
   return url.append("version=").append(version);
 }
 
-std::string base64(std::string_view bytes) {
-  static constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  unsigned bits = 0;
-  int have = 0;
-  for (const char byte : bytes) {
-    bits = bits << 8U | static_cast<unsigned char>(byte);
-    for (have += 8; have >= 6; have -= 6)
-      text += kDigits[bits >> static_cast<unsigned>(have - 6) & 63U];
-  }
-  if (have > 0) text += kDigits[bits << static_cast<unsigned>(6 - have) & 63U];
-  text.resize((text.size() + 3) / 4 * 4, '=');
-  return text;
-}
-
 // With the base URL that is meant, and, of a Cloud Pak, the key where that wants it.
 BackendOptions whole(BackendOptions options) {
   options.base_url = with_version(watsonx_url(options.base_url), options.watsonx.api_version);

@@ -15,8 +15,6 @@ inline constexpr std::size_t kLargestImage = 20U << 20U;  // bytes: what the lar
 // "image/png", by the first bytes; empty if it is no PNG, JPEG, WebP or GIF.
 std::string_view image_type(std::string_view bytes) noexcept;
 
-std::string base64(std::string_view bytes);
-
 // What is in a file, as a data URL; nothing if it is none of the four.
 std::optional<Image> image_of(std::string_view bytes);
 

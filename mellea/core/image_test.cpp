@@ -15,14 +15,6 @@ TEST(Image, IsKnownByItsFirstBytes) {
   EXPECT_EQ(image_type(""), "");
 }
 
-TEST(Image, IsWrittenInBase64) {
-  EXPECT_EQ(base64(""), "");
-  EXPECT_EQ(base64("f"), "Zg==");
-  EXPECT_EQ(base64("fo"), "Zm8=");
-  EXPECT_EQ(base64("foo"), "Zm9v");
-  EXPECT_EQ(base64("\xFF\xFE\xFD\xFC"), "//79/A==");
-}
-
 TEST(Image, ItsBytesBecomeADataUrl) {
   EXPECT_EQ(image_of("GIF89a")->url, "data:image/gif;base64,R0lGODlh");
   EXPECT_FALSE(image_of("no image"));

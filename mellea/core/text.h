@@ -13,6 +13,8 @@ bool is_utf8(std::string_view text) noexcept;
 // Each byte that is not part of a code point becomes U+FFFD.
 std::string to_utf8(std::string_view text);
 
+std::string base64(std::string_view bytes);
+
 // How many there are in valid UTF-8.
 std::size_t code_points(std::string_view text) noexcept;
 

@@ -59,5 +59,13 @@ TEST(TextTest, NamesTheNearestWordOrNone) {
   EXPECT_EQ(did_you_mean("", kKnown), "");
 }
 
+TEST(TextTest, Base64IsPaddedToFours) {
+  EXPECT_EQ(base64(""), "");
+  EXPECT_EQ(base64("f"), "Zg==");
+  EXPECT_EQ(base64("fo"), "Zm8=");
+  EXPECT_EQ(base64("foo"), "Zm9v");
+  EXPECT_EQ(base64("\xFF\xFE\xFD\xFC"), "//79/A==");
+}
+
 }  // namespace
 }  // namespace mellea

@@ -44,18 +44,12 @@ class Source {
     const bool is_behind = last_.line == line && last_offset_ <= offset;
     if (!is_behind) last_ = {.line = line, .column = 1};
     const std::size_t counted = is_behind ? last_offset_ : *(after - 1);
-    last_.column += code_points(text_.substr(counted, offset - counted));
+    last_.column += static_cast<int>(code_points(text_.substr(counted, offset - counted)));
     last_offset_ = offset;
     return last_;
   }
 
  private:
-  static int code_points(std::string_view text) noexcept {
-    return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) {
-      return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
-    }));
-  }
-
   const std::string_view text_;
   std::vector<std::size_t> lines_{0};  // in bytes
   // The place that was asked for last: the next is mostly behind it, in a line that may be the

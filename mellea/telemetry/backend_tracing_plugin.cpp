@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "mellea/core/text.h"
 #include "mellea/hooks/events.h"
 #include "mellea/telemetry/generation_facts.h"
 #include "mellea/telemetry/operation_facts.h"
@@ -97,7 +98,7 @@ class BackendTracingPlugin : public Plugin {
     const auto* text = std::get_if<std::string>(&event.chunk->what);
     std::array<Attribute, 3> attributes{{
         {Fact::chunk_index, number(event.index)},
-        {Fact::chunk_text_length, text ? code_points(*text) : 0},
+        {Fact::chunk_text_length, number(text ? code_points(*text) : 0)},
     }};
     tracer_->update(event.scope.id(), [&](SpanRecord& record) {
       if (!record.find(Fact::request_stream)) return;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "mellea/core/text.h"
 #include "mellea/hooks/events.h"
 #include "mellea/telemetry/operation_facts.h"
 #include "mellea/telemetry/sha256.h"
@@ -29,7 +30,7 @@ void describe(SpanRecord& record, const ComponentPreExecute& event) {
 
 void complete(SpanRecord& record, const ComponentPostSuccess& event) {
   record.set(Fact::num_generate_logs, std::int64_t{event.generations});
-  if (event.reply) record.set(Fact::response_length, code_points(event.reply->text));
+  if (event.reply) record.set(Fact::response_length, number(code_points(event.reply->text)));
   if (!event.attempts) return;
   const Attempt* chosen = event.chosen ? &event.attempts->at(*event.chosen) : nullptr;
   record.set(Fact::sampling_success, chosen != nullptr && chosen->ok());

@@ -15,12 +15,6 @@ std::string_view name_of(const Key& key) noexcept {
   return fact ? name_of(*fact) : *std::get_if<std::string_view>(&key);
 }
 
-std::int64_t code_points(std::string_view text) noexcept {
-  std::int64_t count = 0;
-  for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
-  return count;
-}
-
 SpanRecord::SpanRecord()
     : memory_(buffer_.data(), buffer_.size()),
       attributes_(&memory_),

@@ -28,9 +28,6 @@ std::string_view name_of(const Key& key) noexcept;
 using Value =
     std::variant<std::string_view, std::int64_t, double, bool, std::span<const std::string_view>>;
 
-// Lengths are told in code points.
-std::int64_t code_points(std::string_view text) noexcept;
-
 struct Attribute {
   Key key{};
   Value value{};

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "mellea/core/text.h"
 #include "mellea/hooks/events.h"
 #include "mellea/telemetry/operation_facts.h"
 #include "mellea/telemetry/span_events.h"
@@ -57,7 +58,7 @@ struct Moment {
   void operator()(const StreamedChunk& chunk) const {
     const Attribute attributes[] = {
         {Fact::stream_chunk_index, number(chunk.index)},
-        {Fact::stream_chunk_length, code_points(chunk.text)},
+        {Fact::stream_chunk_length, number(code_points(chunk.text))},
     };
     record.add_event(span_event::kChunk, at, attributes);
   }

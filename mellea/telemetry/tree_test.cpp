@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "mellea/core/text.h"
 #include "mellea/telemetry/spans_for_test.h"
 #include "mellea/telemetry/tree_exporter.h"
 
@@ -100,7 +101,7 @@ TEST(TreeTest, ColoursTheMarkAndTheBarOnly) {
 TEST(TreeTest, CutsWhatIsTooLongAndShowsNoControlCharacters) {
   const std::string name = "chat \x1b[31m" + std::string(300, 'x');
   const auto lines = lines_of(render_tree(std::vector<SpanPtr>{make_chat({.name = name}, 1, 2)}));
-  EXPECT_EQ(code_points(lines[1]), 100);
+  EXPECT_EQ(code_points(lines[1]), 100U);
   EXPECT_EQ(lines[1].find('\x1b'), std::string::npos);
   EXPECT_NE(lines[1].find("…"), std::string::npos);
 }
