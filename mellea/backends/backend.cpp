@@ -37,6 +37,8 @@ bool is_local(const BackendOptions& options) {
 
 }  // namespace
 
+std::span<const std::string_view> backend_names() noexcept { return kBackends; }
+
 std::string model_name(const BackendOptions& options) {
   return is_local(options) ? local_model_name(options.model) : options.model;
 }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -106,6 +107,9 @@ void stop(Network& network) noexcept;
 
 // What a session calls the model of `options`, and what becomes of it in events: never a path.
 std::string model_name(const BackendOptions& options);
+
+// The names that make_backend() knows, in alphabetical order.
+std::span<const std::string_view> backend_names() noexcept;
 
 // A switch over the names, no registry. Reads no environment (but for `local`, where that is not
 // set) and opens no connection. Throws Error (Errc::invalid_request) naming the nearest known

@@ -20,8 +20,6 @@ namespace {
 constexpr std::uintmax_t kLargestFiles = 100U << 20U;  // bytes of all files of a program
 constexpr std::size_t kShown = 60;                     // code points of what a message repeats
 
-std::string in_quotes(std::string_view text) { return '"' + one_line(text, kShown) + '"'; }
-
 bool is_boolean(const YamlNode& node) {
   return node.kind == YamlNode::Kind::scalar && !node.quoted &&
          (node.text == "true" || node.text == "false");
@@ -45,6 +43,8 @@ std::string kind_of(const YamlNode& node) {
 }
 
 }  // namespace
+
+std::string in_quotes(std::string_view text) { return '"' + one_line(text, kShown) + '"'; }
 
 bool is_name(std::string_view text) noexcept {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {

@@ -92,6 +92,9 @@ class Reading {
 // Of letters, digits, _ and -.
 bool is_name(std::string_view text) noexcept;
 
+// The beginning of it, on one line.
+std::string in_quotes(std::string_view text);
+
 // "regex, schema and judge"
 std::string listed(Names names);
 

@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
 
+#include "mellea/backends/backend.h"
 #include "mellea/core/error.h"
 #include "mellea/core/image.h"
 #include "mellea/core/text.h"
@@ -19,8 +21,6 @@
 namespace mellea {
 namespace {
 
-constexpr std::array<std::string_view, 7> kProviders = {
-    "huggingface", "litellm", "local", "ollama", "openai", "scripted", "watsonx"};
 constexpr std::array<std::string_view, 8> kKeyHeaders = {
     "api-key",   "authorization", "cookie",         "proxy-authorization",
     "x-api-key", "x-auth-token",  "x-goog-api-key", "x-litellm-api-key"};
@@ -33,8 +33,6 @@ std::string lower(std::string_view text) {
   for (const char c : text) all += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return all;
 }
-
-std::string in_quotes(std::string_view text) { return '"' + one_line(text, 60) + '"'; }
 
 // What is not among `known`, in words.
 std::string unknown(std::string_view word, Names known) {
@@ -89,10 +87,11 @@ ProgramBackend read_backend(Reading& reading, const YamlNode& node) {
   take("model", backend.model);
   take("base_url", backend.base_url);
   take("api_key_env", backend.api_key_env);
+  const Names known = backend_names();
   if (!backend.provider.empty() &&
-      std::find(kProviders.begin(), kProviders.end(), backend.provider) == kProviders.end())
+      std::find(known.begin(), known.end(), backend.provider) == known.end())
     reading.fault(node.find("provider")->at,
-                  "provider: there is no " + unknown(backend.provider, kProviders));
+                  "provider: there is no " + unknown(backend.provider, known));
   if (const YamlNode* headers = node.find("headers"))
     backend.headers = read_headers(reading, *headers);
   if (const YamlNode* script = node.find("script")) {

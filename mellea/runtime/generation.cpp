@@ -18,13 +18,6 @@ GenerationPreCall opening_event(const GenerationOptions& options) {
           .request = options.request};
 }
 
-bool is_content(const Chunk& chunk) {
-  return std::holds_alternative<std::string>(chunk.what) ||
-         std::holds_alternative<Thinking>(chunk.what) ||
-         std::holds_alternative<Refusal>(chunk.what) ||
-         std::holds_alternative<ToolCallPart>(chunk.what);
-}
-
 }  // namespace
 
 void limit(Limits& limits, std::optional<Instant> until) {

@@ -3,6 +3,13 @@
 #include "mellea/runtime/usage_sum.h"
 
 namespace mellea {
+
+Failure failure_of(const Checked& checked) {
+  return {.requirement = std::string(checked.requirement.title()),
+          .reason = checked.result.reason,
+          .code = checked.result.code};
+}
+
 bool Result::ok() const noexcept {
   return !parts_.attempts || (*parts_.attempts)[parts_.chosen].ok();
 }
@@ -11,10 +18,7 @@ std::vector<Failure> Result::failures() const {
   std::vector<Failure> failures;
   if (!parts_.attempts) return failures;
   for (const Checked& checked : (*parts_.attempts)[parts_.chosen].checks)
-    if (!checked.result.passed)
-      failures.push_back({.requirement = std::string(checked.requirement.title()),
-                          .reason = checked.result.reason,
-                          .code = checked.result.code});
+    if (!checked.result.passed) failures.push_back(failure_of(checked));
   return failures;
 }
 

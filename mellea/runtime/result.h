@@ -22,6 +22,8 @@ struct Failure {
   std::string code{};  // for programs; may be empty
 };
 
+Failure failure_of(const Checked& checked);
+
 // A value: copies share what they hold. Any thread may read it.
 class Result {
  public:

@@ -27,13 +27,14 @@ void refuse_null(const std::shared_ptr<const Component>& component) {
 }
 
 // What a verb has no use for is refused, or it would be thought to have an effect.
-void refuse_unused(std::string_view verb, const CallOptions& options) {
+void refuse_unused(std::string_view verb, const CallOptions& options, bool has_format = false) {
   const auto refuse = [&](bool given, const char* name) {
     if (given)
       throw Error(Errc::invalid_request, std::string(verb) + " has no use for the option " + name);
   };
   refuse(!options.tools.empty(), "tools");
   refuse(options.tool_choice.mode != ToolChoice{}.mode, "tool_choice");
+  refuse(options.format && !has_format, "format");
   refuse(!options.requirements.empty(), "requirements");
   refuse(options.strategy.is_set(), "strategy");
   refuse(!options.system.empty(), "system");
@@ -422,7 +423,7 @@ BatchResult Session::embed(std::vector<std::string> texts, CallOptions options) 
 BatchResult Session::batch(Request::Kind kind, std::vector<std::string> prompts,
                            CallOptions options) const {
   if (prompts.empty()) throw Error(Errc::invalid_request, "a batch of no prompts");
-  refuse_unused("a batch", options);
+  refuse_unused("a batch", options, kind == Request::Kind::completion);
   Entered entered = enter(options.stop, options.origin);
   return run_batch(
       model_of(*state_, entered.running, options, hooks_, std::move(entered.conversation)),
