@@ -126,6 +126,18 @@ constexpr auto kTable = std::to_array<FactRow>({
     {Fact::error_category, "mellea.error.category", text},
     {Fact::block_event, "mellea.block.event", text},
     {Fact::exporter, "mellea.telemetry.exporter", text},
+    {Fact::input_messages, "gen_ai.input.messages", text, Gate::content},
+    {Fact::output_messages, "gen_ai.output.messages", text, Gate::content},
+    {Fact::system_instructions, "gen_ai.system_instructions", text, Gate::content},
+    {Fact::tool_definitions, "gen_ai.tool.definitions", text, Gate::content},
+    {Fact::tool_call_arguments, "gen_ai.tool.call.arguments", text, Gate::content},
+    {Fact::tool_call_result, "gen_ai.tool.call.result", text, Gate::content},
+    {Fact::prompt_template, "mellea.prompt.template", text, Gate::content},
+    {Fact::prompt_variables, "mellea.prompt.variables", text, Gate::content},
+    {Fact::action_response, "mellea.action.response", text, Gate::content},
+    {Fact::failure_reasons, "mellea.validation.failure_reasons", texts, Gate::content},
+    {Fact::evaluation_explanation, "gen_ai.evaluation.explanation", text, Gate::content},
+    {Fact::exception_message, "exception.message", text, Gate::error_message},
 });
 
 constexpr bool in_order() {
@@ -134,7 +146,7 @@ constexpr bool in_order() {
   return true;
 }
 static_assert(in_order(), "a fact's row stands where its number says");
-static_assert(kTable.back().fact == Fact::exporter, "each fact has a row");
+static_assert(kTable.back().fact == Fact::exception_message, "each fact has a row");
 
 }  // namespace
 

@@ -134,14 +134,36 @@ enum class Fact : std::uint16_t {
   error_category,
   block_event,
   exporter,
+  // What was said: only where it is asked for. Messages, instructions, tools, arguments, results
+  // and variables are JSON texts; docs/telemetry.md says of which shape.
+  input_messages,
+  output_messages,
+  system_instructions,
+  tool_definitions,
+  tool_call_arguments,
+  tool_call_result,
+  prompt_template,
+  prompt_variables,
+  action_response,
+  failure_reasons,
+  evaluation_explanation,
+  exception_message,
 };
 
 enum class FactType : std::uint8_t { text, integer, number, boolean, texts };
+
+// What has to be asked for before a fact is recorded.
+enum class Gate : std::uint8_t {
+  none,
+  content,        // what was said to the model, and by it
+  error_message,  // what a provider, a tool or a plugin said of a failure
+};
 
 struct FactRow {
   Fact fact{};
   std::string_view name{};  // in the vocabulary `mellea`
   FactType type{};
+  Gate gate = Gate::none;
 };
 
 // All facts, in their order.
