@@ -361,7 +361,7 @@ TEST_F(TracingPluginsTest, AFailureIsToldWithItsDetailsOnTheInnermostSpanOnly) {
 TEST_F(TracingPluginsTest, AParseErrorAfterAGoodChatIsTheActions) {
   const auto a = action(Scope::root(Kind::action));
   end(generation(a.scope.child(Kind::generation)));
-  end(a, failed(Errc::parse_error));
+  end(a, failed(Errc::parse_error, {.unfit = true}));
   EXPECT_EQ(span("chat granite")->status, SpanStatus::unset);
   EXPECT_EQ(at(span("chat granite"), Fact::outcome), "");
   EXPECT_EQ(at(span("action"), Fact::error_type), "parse_error");
