@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "mellea/backends/folder_for_test.h"
+#include "mellea/core/folder_for_test.h"
 #include "mellea/backends/gguf_for_test.h"
 #include "mellea/core/descriptor.h"
 

@@ -4,7 +4,7 @@
 
 #include <fstream>
 
-#include "mellea/backends/folder_for_test.h"
+#include "mellea/core/folder_for_test.h"
 #include "mellea/core/error.h"
 
 namespace mellea {

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "mellea/backends/folder_for_test.h"
+#include "mellea/core/folder_for_test.h"
 #include "mellea/core/error.h"
 
 namespace mellea {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "mellea/backends/folder_for_test.h"
+#include "mellea/core/folder_for_test.h"
 #include "mellea/backends/gguf_for_test.h"
 #include "mellea/core/error.h"
 

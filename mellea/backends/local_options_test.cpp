@@ -6,7 +6,7 @@
 #include <fstream>
 #include <map>
 
-#include "mellea/backends/folder_for_test.h"
+#include "mellea/core/folder_for_test.h"
 
 namespace mellea {
 namespace {

@@ -16,6 +16,7 @@
 
 #include "mellea/backends/fake_llama_for_test.h"
 #include "mellea/cli/running_program.h"
+#include "mellea/core/folder_for_test.h"
 #include "mellea/hooks/events.h"
 #include "mellea/net/testing/loopback_server.h"
 
@@ -77,13 +78,6 @@ std::string content_of(const std::filesystem::path& file) {
   std::ostringstream text;
   text << stream.rdbuf();
   return text.str();
-}
-
-std::filesystem::path temporary_folder(const std::string& name) {
-  const auto folder = std::filesystem::path(::testing::TempDir()) / ("mellea_" + name);
-  std::filesystem::remove_all(folder);
-  std::filesystem::create_directories(folder);
-  return folder;
 }
 
 long lines_in(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
@@ -302,7 +296,8 @@ TEST(Chat, JoinsPromptAndInput) {
 
 TEST(Chat, SendsOptionsSystemSchemaAndImage) {
   LoopbackServer server({answer("{\"a\":1}")});
-  const auto folder = temporary_folder("sends");
+  const FolderForTest own_folder;
+  const std::filesystem::path& folder = own_folder.path();
   std::ofstream(folder / "animal.json")
       << R"({"type":"object","properties":{"a":{"type":"integer"}}})";
   std::ofstream(folder / "dot.gif") << "GIF89a";
@@ -322,7 +317,8 @@ TEST(Chat, SendsOptionsSystemSchemaAndImage) {
 
 TEST(Chat, AnAnswerThatIsNotAsDemandedEndsWith3) {
   LoopbackServer server({answer("no JSON")});
-  const auto file = temporary_folder("demanded") / "s.json";
+  const FolderForTest folder;
+  const auto file = folder.path() / "s.json";
   std::ofstream(file) << R"({"type":"object"})";
   const Ended ended = run(chat_with(server, {"--schema", file.string(), "Hi"}));
   EXPECT_EQ(ended.code, 3);
@@ -634,7 +630,8 @@ TEST(Chat, ShowsItsTraceAfterTheAnswer) {
 
 TEST(Chat, WritesItsTraceAsJsonToStandardErrorAndAFile) {
   LoopbackServer server({answer("Hi")});
-  const auto file = temporary_folder("writes") / "t.jsonl";
+  const FolderForTest folder;
+  const auto file = folder.path() / "t.jsonl";
   const Ended ended =
       run(chat_with(server, {"--trace=json", "--trace-file", file.string(), "A secret"}));
   EXPECT_EQ(ended.code, 0);
@@ -647,7 +644,8 @@ TEST(Chat, WritesItsTraceAsJsonToStandardErrorAndAFile) {
 
 TEST(Chat, TracesAlsoAsTheEnvironmentSays) {
   LoopbackServer server({answer("Hi")});
-  const auto file = temporary_folder("env") / "t.jsonl";
+  const FolderForTest folder;
+  const auto file = folder.path() / "t.jsonl";
   const Ended ended = run(chat_with(server, {"--trace", "Hi"}),
                           {{"MELLEA_TRACES_FILE", file.string()}, {"MELLEA_TRACES_OTLP", "true"}});
   EXPECT_EQ(ended.code, 0);
@@ -662,7 +660,8 @@ TEST(Chat, TracesAlsoAsTheEnvironmentSays) {
 // --- The other commands ------------------------------------------------------------------------
 
 TEST(Demo, ShowsWhatItSays) {
-  const auto folder = temporary_folder("demo");
+  const FolderForTest own_folder;
+  const std::filesystem::path& folder = own_folder.path();
   const auto began = std::chrono::steady_clock::now();
   const Ended ended = RunningProgram({"demo"}, {.folder = folder.string()}).wait();
   EXPECT_LT(std::chrono::steady_clock::now() - began, 2s);
@@ -689,7 +688,8 @@ TEST(Demo, WithNothingToRunAModelItSaysHowToGetThat) {
 }
 
 TEST(Demo, SaysIfTheModelIsNotTheOneThatWasMade) {
-  const auto folder = temporary_folder("demo_local");
+  const FolderForTest own_folder;
+  const std::filesystem::path& folder = own_folder.path();
   const Ended ended =
       RunningProgram({"demo", "--local"},
                      {.environment = {{"MELLEA_LLAMA_SERVER", FakeLlama::program()}},
@@ -701,7 +701,8 @@ TEST(Demo, SaysIfTheModelIsNotTheOneThatWasMade) {
 }
 
 TEST(Demo, TellsTheSameAsJson) {
-  const auto folder = temporary_folder("demo_json");
+  const FolderForTest own_folder;
+  const std::filesystem::path& folder = own_folder.path();
   std::ofstream(folder / "kept.jsonl") << "precious\n";
   const Ended beside =
       RunningProgram({"demo", "--json", "--trace-file", "kept.jsonl"}, {.folder = folder.string()})

@@ -16,6 +16,7 @@
 #include <tuple>
 
 #include "mellea/cli/running_program.h"
+#include "mellea/core/folder_for_test.h"
 #include "mellea/net/testing/loopback_server.h"
 
 namespace mellea::cli {
@@ -26,13 +27,6 @@ using Words = std::vector<std::string>;
 
 class RunTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::path(::testing::TempDir()) / "mellea_run_test";
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   void write(const std::string& name, const std::string& text) const {
     std::ofstream(folder_ / name) << text;
     std::filesystem::permissions(folder_ / name, std::filesystem::perms::owner_all);
@@ -57,7 +51,8 @@ class RunTest : public ::testing::Test {
     return lines;
   }
 
-  std::filesystem::path folder_;
+  const FolderForTest own_folder_;
+  const std::filesystem::path& folder_ = own_folder_.path();
 };
 
 TEST_F(RunTest, PrintsALineAStepInAPipe) {

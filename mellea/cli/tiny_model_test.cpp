@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "mellea/backends/folder_for_test.h"
 #include "mellea/backends/gguf_header.h"
+#include "mellea/core/folder_for_test.h"
 
 namespace mellea::cli {
 namespace {

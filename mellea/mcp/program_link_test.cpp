@@ -18,7 +18,7 @@
 #include <stdexcept>
 #include <stop_token>
 
-#include "mellea/backends/folder_for_test.h"
+#include "mellea/core/folder_for_test.h"
 #include "mellea/core/error.h"
 #include "mellea/mcp/mcp_client.h"
 

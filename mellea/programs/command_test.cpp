@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "mellea/core/error.h"
+#include "mellea/core/folder_for_test.h"
 
 namespace mellea {
 namespace {
@@ -21,13 +22,6 @@ using namespace std::chrono_literals;
 
 class CommandTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::path(::testing::TempDir()) / "mellea_command_test";
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   Command script(const std::string& text) const {
     return {.words = {"/bin/sh", "-c", text}, .folder = folder_};
   }
@@ -59,7 +53,8 @@ class CommandTest : public ::testing::Test {
     return false;
   }
 
-  std::filesystem::path folder_;
+  const FolderForTest own_folder_;
+  const std::filesystem::path& folder_ = own_folder_.path();
 };
 
 TEST_F(CommandTest, ReadsItsInputAndWorksInItsFolder) {
@@ -169,9 +164,9 @@ TEST_F(CommandTest, ALongOutputArrivesWhole) {
 
 TEST_F(CommandTest, AStopKillsIt) {
   std::stop_source stop;
-  std::jthread stopper([&] {
+  std::jthread stopper([&](const std::stop_token& over) {
     const std::filesystem::path began = folder_ / "began";
-    while (!std::filesystem::exists(began)) std::this_thread::yield();
+    while (!std::filesystem::exists(began) && !over.stop_requested()) std::this_thread::yield();
     stop.request_stop();
   });
   const Error error = failure(script("echo $$ > parent; touch began; sleep 600"), stop.get_token());

@@ -6,6 +6,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "mellea/core/folder_for_test.h"
+
 namespace mellea {
 namespace {
 
@@ -268,12 +270,6 @@ TEST(Program, AScriptIsOfTheProviderScripted) {
 
 class ProgramFiles : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::path(::testing::TempDir()) / "mellea_program_test";
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   void write(const std::string& name, const std::string& text) const {
     std::ofstream(folder_ / name) << text;
   }
@@ -281,7 +277,8 @@ class ProgramFiles : public ::testing::Test {
     return read_program({.text = text, .folder = folder_});
   }
 
-  std::filesystem::path folder_;
+  const FolderForTest own_folder_;
+  const std::filesystem::path& folder_ = own_folder_.path();
 };
 
 TEST_F(ProgramFiles, PathsAreRelativeToTheFile) {
@@ -400,15 +397,13 @@ TEST(Program, AHundredFaultsAreTold) {
 }
 
 TEST(Program, AllItsFilesHaveABound) {
-  const std::filesystem::path folder =
-      std::filesystem::path(::testing::TempDir()) / "mellea_program_files_test";
-  std::filesystem::create_directories(folder);
+  const FolderForTest own_folder;
+  const std::filesystem::path& folder = own_folder.path();
   std::ofstream(folder / "cat.gif") << "GIF89a";
   std::filesystem::resize_file(folder / "cat.gif", 20U << 20U);
   const ReadProgram read = read_program(
       {.text = "steps: [{chat: a, images: [cat.gif, cat.gif, cat.gif, cat.gif, cat.gif, cat.gif]}]",
        .folder = folder});
-  std::filesystem::remove_all(folder);
   ASSERT_EQ(read.faults.size(), 1U);
   EXPECT_EQ(to_string(read.faults[0], "poem.yaml"),
             "poem.yaml:1:73: images: cat.gif: with the files before it more than 100 MiB");

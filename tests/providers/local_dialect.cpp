@@ -1,4 +1,4 @@
-#include "mellea/backends/folder_for_test.h"
+#include "mellea/core/folder_for_test.h"
 #include "mellea/backends/gguf_for_test.h"
 #include "openai_dialect.h"
 
