@@ -43,6 +43,16 @@ TEST_F(SessionTest, AResultHasTheReplyTheUsageAndTheTimes) {
   EXPECT_EQ(result.scope().kind(), Kind::generation);
 }
 
+TEST_F(SessionTest, TimesAreThoseOfArrivalHoweverLateItIsRead) {
+  script(Line().text("a").text("b").finish("stop"));
+  const Output output = start().start_chat("say ab", {.stream = true});
+  const Instant all_was_there = Instant::clock::now();
+  const Times times = output.wait().times();
+  EXPECT_LE(times.first_chunk, all_was_there);
+  EXPECT_LE(times.first_content, all_was_there);
+  EXPECT_LE(times.ended, all_was_there);
+}
+
 TEST_F(SessionTest, AnErrorReachesTheCallerWithTheTextThatHadArrived) {
   script(Line().text("half").fail(Error(Errc::server_error, "scripted: 500")));
   const Error error = error_of([&] { start().chat("hi"); });
