@@ -9,6 +9,7 @@
 #include "mellea/otel/host.h"
 #include "mellea/otel/host_context_plugin.h"
 #include "mellea/otel/host_exporter.h"
+#include "mellea/otel/host_metrics.h"
 #include "mellea/otel/host_sampler.h"
 #include "mellea/otel/versions.h"
 
@@ -28,6 +29,12 @@ telemetry::Config through(opentelemetry::trace::TracerProvider& host, telemetry:
   const auto inside = std::make_shared<const Host>(host);
   config.sampler = {.decide = HostSampler(inside)};
   config.exporters.emplace_back(std::make_shared<HostExporter>(inside));
+  return config;
+}
+
+telemetry::Config metrics_through(opentelemetry::metrics::MeterProvider& host,
+                                  telemetry::Config config) {
+  config.metrics.mirror = make_host_metrics(host);
   return config;
 }
 

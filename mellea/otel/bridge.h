@@ -5,6 +5,7 @@
 //   runtime({.plugins = telemetry.plugins()});
 #pragma once
 
+#include <opentelemetry/metrics/meter_provider.h>
 #include <opentelemetry/trace/tracer_provider.h>
 #include <opentelemetry/version.h>
 
@@ -37,5 +38,13 @@ namespace mellea::otel {
 // have no version, so nothing else would tell.
 telemetry::Config through(opentelemetry::trace::TracerProvider& host, telemetry::Config config = {},
                           std::string_view headers = OPENTELEMETRY_VERSION);
+
+// `config`, made to record all metrics, ours and the program's, in instruments of the host's too,
+// beside the exporters of `config`. The host's readers decide when they are looked at and what sums
+// are since. An SDK's provider gets a view for each of our histograms, with its buckets: the API
+// can't name them. So this is for the thread that sets the provider up, and before others use it.
+// Telemetry should be shut down before `host` is destroyed.
+telemetry::Config metrics_through(opentelemetry::metrics::MeterProvider& host,
+                                  telemetry::Config config = {});
 
 }  // namespace mellea::otel

@@ -21,6 +21,8 @@
 
 namespace mellea::telemetry {
 
+class MetricMirror;
+
 // To a collector: OTLP over HTTP, in protobuf.
 struct OtlpHttp {
   std::string endpoint{};  // the whole URL, as in "http://127.0.0.1:4318/v1/traces"
@@ -96,6 +98,7 @@ struct MetricsConfig {
   MetricVocabulary vocabulary = MetricVocabulary::mellea;
   std::vector<std::string>
       labels{};  // keys of the program's labels that ours have, too: at most 12
+  std::shared_ptr<MetricMirror> mirror{};  // hears of all that is measured; any: metrics are on
 };
 
 // What tokens cost, for the metric and for spans.

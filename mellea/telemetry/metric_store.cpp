@@ -10,6 +10,8 @@
 #include <thread>
 #include <utility>
 
+#include "mellea/telemetry/metric_mirror.h"
+
 namespace mellea::telemetry {
 namespace {
 
@@ -74,10 +76,11 @@ struct MetricInstrument::Series {
 };
 
 MetricInstrument::MetricInstrument(InstrumentDescription description, LabelRef overflow,
-                                   ExemplarFilter exemplars)
+                                   ExemplarFilter exemplars, MetricMirror* mirror)
     : description_(std::make_shared<const InstrumentDescription>(std::move(description))),
       overflow_(overflow),
-      exemplars_(exemplars) {}
+      exemplars_(exemplars),
+      mirrored_(mirror ? mirror->mirror(*description_) : nullptr) {}
 
 MetricInstrument::~MetricInstrument() = default;
 
@@ -132,7 +135,9 @@ void MetricInstrument::record(double value, std::span<const LabelRef> labels,
   if (fork_.inherited() || !std::isfinite(value)) return;
   if (kind == InstrumentKind::counter && value < 0) return;
   try {
-    Shard& shard = shard_of(series_of(labels));
+    Series& series = series_of(labels);
+    if (mirrored_) mirrored_->record(value, series.labels, trace);
+    Shard& shard = shard_of(series);
     const std::int64_t now = wants(trace) ? wall_clock() : 0;
     const bool histogram = kind == InstrumentKind::histogram;
     const std::size_t bucket = histogram ? bucket_of(value, description_->bounds) : 0;
@@ -209,6 +214,7 @@ struct MetricStore::Observed {
   bool measuring = false;              // somebody is, and alone uses `numbers`
   std::shared_ptr<const Look> last{};  // null: it was not measured yet
   std::map<std::vector<LabelRef>, std::uint64_t> numbers{};  // of the series seen so far
+  std::shared_ptr<void> mirrored{};  // guarded by mutex_; what looks here besides; null: nobody
 };
 
 // What was measured of one instrument at one look.
@@ -223,27 +229,36 @@ struct MetricStore::Owner {
   std::vector<std::shared_ptr<const Look>> looks{};
 };
 
-MetricStore::MetricStore(ExemplarFilter exemplars, Clock clock)
-    : exemplars_(exemplars), clock_(clock ? std::move(clock) : wall_clock), started_(clock_()) {}
+MetricStore::MetricStore(ExemplarFilter exemplars, Clock clock,
+                         std::shared_ptr<MetricMirror> mirror)
+    : exemplars_(exemplars),
+      clock_(clock ? std::move(clock) : wall_clock),
+      started_(clock_()),
+      mirror_(std::move(mirror)) {}
 
 MetricStore::~MetricStore() = default;
 
 MetricInstrument* MetricStore::instrument(InstrumentDescription description) {
   const LabelRef overflow = labels_.kept({"otel.metric.overflow", true});
-  const std::lock_guard lock(mutex_);
-  for (const auto& known : instruments_)
-    if (same_name(known->description(), description))
-      return known->description() == description ? known.get() : nullptr;
-  for (const auto& known : observed_)
-    if (same_name(*known->description, description)) return nullptr;
-  instruments_.push_back(
-      std::make_unique<MetricInstrument>(std::move(description), overflow, exemplars_));
-  return instruments_.back().get();
+  std::unique_ptr<MetricInstrument> made;
+  for (;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& known : instruments_)
+        if (same_name(known->description(), description))
+          return known->description() == description ? known.get() : nullptr;
+      for (const auto& known : observed_)
+        if (same_name(*known->description, description)) return nullptr;
+      if (made) return instruments_.emplace_back(std::move(made)).get();
+    }
+    // Unlocked: whom the mirror asks may be looking at this store.
+    made = std::make_unique<MetricInstrument>(description, overflow, exemplars_, mirror_.get());
+  }
 }
 
 bool MetricStore::observe(InstrumentDescription description, Measure measure) {
   auto shared = std::make_shared<const Measure>(std::move(measure));
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   for (const auto& known : instruments_)
     if (same_name(known->description(), description)) return false;
   for (const auto& known : observed_) {
@@ -255,8 +270,30 @@ bool MetricStore::observe(InstrumentDescription description, Measure measure) {
   auto observed = std::make_shared<Observed>();
   observed->description = std::make_shared<const InstrumentDescription>(std::move(description));
   observed->measures.push_back(std::move(shared));
-  observed_.push_back(std::move(observed));
+  observed_.push_back(observed);
+  lock.unlock();
+  if (mirror_) mirror(observed);
   return true;
+}
+
+void MetricStore::mirror(const std::shared_ptr<Observed>& observed) {
+  auto mirrored = mirror_->observe(
+      *observed->description, [of = weak_from_this(), one = std::weak_ptr<Observed>(observed)] {
+        const auto store = of.lock();
+        const auto still = one.lock();
+        if (!store || !still) return MetricBatch{};
+        MetricBatch batch{.at = store->now()};
+        if (auto look = store->look_at(*still)) {
+          batch.metrics.push_back(look->data);
+          const auto owner = std::make_shared<Owner>();
+          owner->store = store;
+          owner->looks.push_back(std::move(look));
+          batch.owner = owner;
+        }
+        return batch;
+      });
+  const std::lock_guard lock(mutex_);
+  observed->mirrored = std::move(mirrored);
 }
 
 bool MetricStore::close(Instant until) noexcept {

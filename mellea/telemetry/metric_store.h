@@ -26,6 +26,9 @@
 
 namespace mellea::telemetry {
 
+class MetricMirror;
+class MirroredInstrument;
+
 // One instrument, and a sum for each set of labels. Any thread may record. An update looks the set
 // up without a lock and adds to what threads of its kind have added: eight of them have a sum each,
 // so that they hardly ever wait for each other.
@@ -34,13 +37,15 @@ class MetricInstrument {
   // The last of them is for all sets that come later: it has the label otel.metric.overflow.
   static constexpr std::size_t kMostSeries = 2'000;
 
-  MetricInstrument(InstrumentDescription description, LabelRef overflow, ExemplarFilter exemplars);
+  // `mirror` may be null.
+  MetricInstrument(InstrumentDescription description, LabelRef overflow, ExemplarFilter exemplars,
+                   MetricMirror* mirror = nullptr);
   ~MetricInstrument();
 
   const InstrumentDescription& description() const noexcept { return *description_; }
 
-  // Adds to a counter, counts in a histogram. The order of the labels counts. What a
-  // counter can't take (less than nothing, no number) is left out.
+  // Adds to a counter, counts in a histogram, and tells the mirror. The order of the labels counts.
+  // What a counter can't take (less than nothing, no number) is left out.
   void record(double value, std::span<const LabelRef> labels, const TraceRef& trace = {}) noexcept;
 
   MetricData collect(std::int64_t since) const;
@@ -59,6 +64,7 @@ class MetricInstrument {
   const std::shared_ptr<const InstrumentDescription> description_;
   const LabelRef overflow_;
   const ExemplarFilter exemplars_;
+  const std::unique_ptr<MirroredInstrument> mirrored_;  // null: nobody else wants to know
   const ForkMark fork_;
   MetricTable<Series> table_;
   mutable std::mutex mutex_;  // for who inserts, and who collects
@@ -70,7 +76,9 @@ class MetricStore : public std::enable_shared_from_this<MetricStore> {
  public:
   using Clock = std::function<std::int64_t()>;  // ns since 1970
 
-  explicit MetricStore(ExemplarFilter exemplars = ExemplarFilter::sampled, Clock clock = {});
+  // `mirror` may be null.
+  explicit MetricStore(ExemplarFilter exemplars = ExemplarFilter::sampled, Clock clock = {},
+                       std::shared_ptr<MetricMirror> mirror = nullptr);
   ~MetricStore();
 
   LabelTable& labels() noexcept { return labels_; }
@@ -108,6 +116,7 @@ class MetricStore : public std::enable_shared_from_this<MetricStore> {
   struct Look;
   struct Owner;
   using Measures = std::vector<std::shared_ptr<const Measure>>;
+  void mirror(const std::shared_ptr<Observed>& observed);
   std::shared_ptr<const Look> look_at(Observed& observed);
   std::shared_ptr<const Look> measured(Observed& observed, const Measures& measures);
 
@@ -115,6 +124,7 @@ class MetricStore : public std::enable_shared_from_this<MetricStore> {
   const ExemplarFilter exemplars_;
   const Clock clock_;
   const std::int64_t started_;
+  const std::shared_ptr<MetricMirror> mirror_;  // null: there is none
   LabelTable labels_;
   std::atomic<bool> closed_{false};
   mutable std::mutex mutex_;  // guards all that follows

@@ -36,7 +36,9 @@ Telemetry::Duration possible(Telemetry::Duration limit) noexcept {
   return std::clamp(limit, Telemetry::Duration{}, kLongestLimit);
 }
 
-bool are_on(const MetricsConfig& metrics) { return metrics.enabled || !metrics.exporters.empty(); }
+bool are_on(const MetricsConfig& metrics) {
+  return metrics.enabled || !metrics.exporters.empty() || metrics.mirror;
+}
 
 constexpr auto kForMetrics = std::chrono::milliseconds(500);  // of a shutdown, at most
 
@@ -149,7 +151,7 @@ void Telemetry::State::start_traces(const Config& config) {
 }
 
 void Telemetry::State::start_metrics(const Config& config) {
-  store = std::make_shared<MetricStore>(config.metrics.exemplars);
+  store = std::make_shared<MetricStore>(config.metrics.exemplars, nullptr, config.metrics.mirror);
   const auto recorder = std::make_shared<const MetricRecorder>(
       store, config.metrics.vocabulary, possible_labels(config.metrics.labels, *warnings));
   observe_health(*recorder, processors);
