@@ -15,6 +15,7 @@
 #include "mellea/telemetry/memory_exporter.h"
 #include "mellea/telemetry/otlp_json.h"
 #include "mellea/telemetry/resource.h"
+#include "mellea/telemetry/span_view.h"
 
 namespace mellea::cli {
 namespace {
@@ -22,8 +23,8 @@ namespace {
 // Shows what it was given as one line of OTLP JSON, at each flush and at the end.
 class JsonTrace : public telemetry::SpanExporter {
  public:
-  JsonTrace(telemetry::Resource resource, Console& console)
-      : resource_(std::move(resource)), console_(console) {}
+  JsonTrace(telemetry::Resource resource, const telemetry::SpanView& view, Console& console)
+      : resource_(std::move(resource)), view_(view), console_(console) {}
 
   void export_spans(std::span<const telemetry::SpanPtr> spans) noexcept override {
     spans_.export_spans(spans);
@@ -31,7 +32,7 @@ class JsonTrace : public telemetry::SpanExporter {
   bool flush(Instant) noexcept override {
     try {
       const auto spans = spans_.take();
-      if (!spans.empty()) console_.show(telemetry::otlp_json(spans, resource_) + '\n');
+      if (!spans.empty()) console_.show(telemetry::otlp_json(spans, resource_, view_) + '\n');
       return true;
     } catch (const std::bad_alloc&) {
       return false;
@@ -41,6 +42,7 @@ class JsonTrace : public telemetry::SpanExporter {
 
  private:
   const telemetry::Resource resource_;
+  const telemetry::SpanView view_;
   Console& console_;
   telemetry::MemoryExporter spans_;
 };
@@ -99,7 +101,8 @@ void add_exporters(telemetry::Config& config, const TraceArguments& arguments, C
     config.exporters.emplace_back(tree_on(console));
   if (arguments.form == "json")
     config.exporters.emplace_back(std::make_shared<JsonTrace>(
-        telemetry::Resource(config.service_name, config.resource), console));
+        telemetry::Resource(config.service_name, config.resource),
+        telemetry::SpanView(telemetry::Vocabularies::together(config.names, {}), true), console));
 }
 
 Telemetry make_telemetry(telemetry::Config config) {

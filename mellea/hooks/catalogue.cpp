@@ -29,7 +29,7 @@ constexpr std::tuple kRows{
     Row<SessionCleanup>{Kind::session, Place::closing, "opening ending context interactions"},
 
     Row<AgentStart>{Kind::agent, Place::opening,
-                    "scope at agent goal tools conversation max_steps trace stopped",
+                    "scope at agent provider goal tools conversation max_steps trace stopped",
                     "max_steps trace"},
     Row<AgentEnd>{Kind::agent, Place::closing, "opening ending steps answer"},
 

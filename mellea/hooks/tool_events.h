@@ -45,6 +45,7 @@ struct AgentStart {
   const Scope scope{};
   const Instant at{};
   const std::string_view agent{};                   // its name: static lifetime
+  const std::string_view provider{};                // of the session: static lifetime
   const std::shared_ptr<const std::string> goal{};  // never null
   const std::shared_ptr<const Tools> tools{};       // never null
   const std::shared_ptr<const std::string> conversation{};

@@ -4,6 +4,7 @@
 #include <opentelemetry/trace/noop.h>
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "mellea/otel/host.h"
@@ -12,11 +13,12 @@
 #include "mellea/otel/host_metrics.h"
 #include "mellea/otel/host_sampler.h"
 #include "mellea/otel/versions.h"
+#include "mellea/telemetry/choosing_exporter.h"
 
 namespace mellea::otel {
 
 telemetry::Config through(opentelemetry::trace::TracerProvider& host, telemetry::Config config,
-                          std::string_view headers) {
+                          const telemetry::SpanStyle& style, std::string_view headers) {
   require_same_version(
       {.library = opentelemetry::sdk::version::short_version, .headers = OPENTELEMETRY_VERSION});
   require_same_version({.library = opentelemetry::sdk::version::short_version, .headers = headers});
@@ -27,8 +29,17 @@ telemetry::Config through(opentelemetry::trace::TracerProvider& host, telemetry:
     return config;
   }
   const auto inside = std::make_shared<const Host>(host);
-  config.sampler = {.decide = HostSampler(inside)};
-  config.exporters.emplace_back(std::make_shared<HostExporter>(inside));
+  const auto warn = [&](const std::string& text) {
+    if (config.warn) config.warn(text);
+  };
+  const telemetry::SpanView view(
+      telemetry::Vocabularies::together(style.names.empty() ? config.names : style.names, warn),
+      style.content);
+  config.sampler = {.decide = HostSampler(inside, view)};
+  std::shared_ptr<telemetry::SpanExporter> exporter = std::make_shared<HostExporter>(inside, view);
+  if (style.when)
+    exporter = std::make_shared<telemetry::ChoosingExporter>(std::move(exporter), style.when);
+  config.exporters.emplace_back(std::move(exporter));
   return config;
 }
 

@@ -36,7 +36,9 @@ namespace mellea::otel {
 // Throws Error (Errc::invalid_request) if `host` is of another kind, or if the library that runs is
 // of another version than the headers of this one or `headers`, those of the caller: its sonames
 // have no version, so nothing else would tell.
+// `style`: how the host is shown our spans.
 telemetry::Config through(opentelemetry::trace::TracerProvider& host, telemetry::Config config = {},
+                          const telemetry::SpanStyle& style = {},
                           std::string_view headers = OPENTELEMETRY_VERSION);
 
 // `config`, made to record all metrics, ours and the program's, in instruments of the host's too,

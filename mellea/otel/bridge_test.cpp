@@ -74,7 +74,7 @@ TEST(BridgeTest, AProviderThatIsNotTheSdksIsRefused) {
 
 TEST(BridgeTest, HeadersOfAnotherVersionAreRefusedByName) {
   HostForTest host;
-  const std::string what = thrown_by([&] { through(host.provider(), {}, "1.18.0"); });
+  const std::string what = thrown_by([&] { through(host.provider(), {}, {}, "1.18.0"); });
   EXPECT_NE(what.find("1.18.0"), std::string::npos);
   EXPECT_NE(what.find(OPENTELEMETRY_VERSION), std::string::npos);
 }

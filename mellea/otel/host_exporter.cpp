@@ -22,13 +22,13 @@ opentelemetry::common::SystemTimestamp to_time(std::int64_t ns_since_1970) {
 }
 
 // What the SDK's own spans say before the processors are told of their start.
-void write_start(const telemetry::SpanRecord& span, opentelemetry::sdk::trace::Tracer& tracer,
-                 Recordable& to) {
+void write_start(const telemetry::SpanRecord& span, const telemetry::SpanView& view,
+                 opentelemetry::sdk::trace::Tracer& tracer, Recordable& to) {
   to.SetName(to_nostd(to_utf8(span.name)));
   to.SetInstrumentationScope(tracer.GetInstrumentationScope());
   to.SetIdentity(to_context(span.ids, span.trace_state), to_span_id(span.parent));
   to.SetTraceFlags(opentelemetry::trace::TraceFlags(span.ids.flags));
-  Attributes(span.attributes()).ForEachKeyValue([&](auto key, auto value) {
+  Attributes(span, view).ForEachKeyValue([&](auto key, auto value) {
     to.SetAttribute(key, value);
     return true;
   });
@@ -43,9 +43,9 @@ void write_start(const telemetry::SpanRecord& span, opentelemetry::sdk::trace::T
   to.SetResource(tracer.GetResource());
 }
 
-void write_end(const telemetry::SpanRecord& span, Recordable& to) {
+void write_end(const telemetry::SpanRecord& span, const telemetry::SpanView& view, Recordable& to) {
   for (const telemetry::SpanEvent& event : span.events())
-    to.AddEvent(to_nostd(event.name), to_time(event.at), Attributes(event.attributes));
+    to.AddEvent(to_nostd(event.name), to_time(event.at), Attributes(event, view));
   if (span.status == telemetry::SpanStatus::error)
     to.SetStatus(opentelemetry::trace::StatusCode::kError, to_nostd(to_utf8(span.description)));
   to.SetDuration(nanoseconds(span.ended - span.began));
@@ -62,7 +62,8 @@ opentelemetry::trace::SpanContext parent_of(const telemetry::SpanRecord& span) {
 
 }  // namespace
 
-HostExporter::HostExporter(std::shared_ptr<const Host> host) : host_(std::move(host)) {}
+HostExporter::HostExporter(std::shared_ptr<const Host> host, const telemetry::SpanView& view)
+    : host_(std::move(host)), view_(view) {}
 
 void HostExporter::export_spans(std::span<const telemetry::SpanPtr> spans) noexcept {
   if (closed_.load(std::memory_order_acquire)) return;
@@ -74,9 +75,9 @@ void HostExporter::give(const telemetry::SpanRecord& span) const noexcept {
   opentelemetry::sdk::trace::SpanProcessor& processor = tracer.GetProcessor();
   std::unique_ptr<Recordable> recordable = processor.MakeRecordable();
   if (!recordable) return;
-  write_start(span, tracer, *recordable);
+  write_start(span, view_, tracer, *recordable);
   processor.OnStart(*recordable, parent_of(span));
-  write_end(span, *recordable);
+  write_end(span, view_, *recordable);
   processor.OnEnd(std::move(recordable));
 }
 

@@ -9,7 +9,8 @@
 
 namespace mellea::otel {
 
-HostSampler::HostSampler(std::shared_ptr<const Host> host) : host_(std::move(host)) {}
+HostSampler::HostSampler(std::shared_ptr<const Host> host, const telemetry::SpanView& view)
+    : host_(std::move(host)), view_(view) {}
 
 bool HostSampler::operator()(telemetry::SpanRecord& beginning, const TraceRef& parent) const {
   const auto context = to_context(beginning.ids);
@@ -17,7 +18,7 @@ bool HostSampler::operator()(telemetry::SpanRecord& beginning, const TraceRef& p
       to_context(parent, beginning.trace_state), context.trace_id(), to_nostd(beginning.name),
       beginning.kind == telemetry::SpanKind::client ? opentelemetry::trace::SpanKind::kClient
                                                     : opentelemetry::trace::SpanKind::kInternal,
-      Attributes(beginning.attributes()), Links(beginning.links()));
+      Attributes(beginning, view_), Links(beginning.links()));
   if (result.decision != opentelemetry::sdk::trace::Decision::RECORD_AND_SAMPLE) return false;
   if (result.attributes)
     for (const auto& [key, value] : *result.attributes) add_attribute(beginning, key, value);

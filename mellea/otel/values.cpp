@@ -77,18 +77,32 @@ TraceRef to_ids(const opentelemetry::trace::SpanContext& context) noexcept {
   return ids;
 }
 
+template <class Use>
+void Attributes::each(Use&& use) const {
+  if (span_) view_->each_attribute(*span_, use);
+  if (event_) view_->each_attribute(*event_, use);
+}
+
 bool Attributes::ForEachKeyValue(Callback callback) const noexcept {
-  for (const telemetry::Attribute& attribute : attributes_) {
-    const Utf8 key(telemetry::name_of(attribute.key));
-    auto give = [&](AttributeValue value) { return callback(key, value); };
-    if (!std::visit(WithValue{give}, attribute.value)) return false;
-  }
-  return true;
+  bool more = true;
+  each([&](std::string_view name, const telemetry::Value& value) {
+    if (!more) return;
+    const Utf8 key(name);
+    auto give = [&](AttributeValue held) { return callback(key, held); };
+    more = std::visit(WithValue{give}, value);
+  });
+  return more;
+}
+
+std::size_t Attributes::size() const noexcept {
+  std::size_t count = 0;
+  each([&](std::string_view, const telemetry::Value&) { ++count; });
+  return count;
 }
 
 bool Links::ForEachKeyValue(Callback callback) const noexcept {
   for (const TraceRef& link : links_)
-    if (!callback(to_context(link), Attributes({}))) return false;
+    if (!callback(to_context(link), Attributes())) return false;
   return true;
 }
 

@@ -14,6 +14,7 @@
 
 #include "mellea/core/scope.h"
 #include "mellea/telemetry/span.h"
+#include "mellea/telemetry/span_view.h"
 
 namespace mellea::otel {
 
@@ -30,19 +31,29 @@ opentelemetry::trace::SpanContext to_context(const TraceRef& ids,
                                              std::string_view trace_state = {});
 TraceRef to_ids(const opentelemetry::trace::SpanContext& context) noexcept;
 
-// Text is made valid UTF-8: a receiver throws away the whole batch that one bad byte is in.
+// Those of a span or an event, as `view` shows them; of nothing, none. Text is made valid UTF-8: a
+// receiver throws away the whole batch that one bad byte is in.
 class Attributes final : public opentelemetry::common::KeyValueIterable {
  public:
   using Callback = opentelemetry::nostd::function_ref<bool(opentelemetry::nostd::string_view,
                                                            opentelemetry::common::AttributeValue)>;
 
-  explicit Attributes(std::span<const telemetry::Attribute> attributes) : attributes_(attributes) {}
+  Attributes() = default;
+  Attributes(const telemetry::SpanRecord& span, const telemetry::SpanView& view)
+      : span_(&span), view_(&view) {}
+  Attributes(const telemetry::SpanEvent& event, const telemetry::SpanView& view)
+      : event_(&event), view_(&view) {}
 
   bool ForEachKeyValue(Callback callback) const noexcept override;
-  std::size_t size() const noexcept override { return attributes_.size(); }
+  std::size_t size() const noexcept override;
 
  private:
-  const std::span<const telemetry::Attribute> attributes_;
+  template <class Use>
+  void each(Use&& use) const;
+
+  const telemetry::SpanRecord* span_ = nullptr;
+  const telemetry::SpanEvent* event_ = nullptr;
+  const telemetry::SpanView* view_ = nullptr;  // null: of nothing
 };
 
 class Links final : public opentelemetry::trace::SpanContextKeyValueIterable {

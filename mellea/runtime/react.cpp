@@ -201,6 +201,7 @@ AgentResult run_react(const std::shared_ptr<SessionState>& session, MadeCall cal
       {.scope = call.parent.child(Kind::agent, {.labels = options.labels, .origin = call.origin}),
        .at = std::chrono::steady_clock::now(),
        .agent = "react",
+       .provider = session->backend->provider(),
        .goal = std::make_shared<const std::string>(goal),
        .tools = tools,
        .conversation = call.conversation,

@@ -16,6 +16,7 @@ void describe(SpanRecord& record, const AgentStart& event) {
   record.name = event.agent.empty() ? kOperation : record.kept(kOperation, event.agent);
   record.set(Fact::operation, kOperation);
   set_text(record, Fact::agent_name, event.agent);
+  set_text(record, Fact::agent_provider, provider_name(event.provider));
   set_conversation(record, event.conversation);
   record.set(Fact::agent_tool_count, number(event.tools->size()));
   if (event.max_steps > 0) record.set(Fact::agent_max_steps, std::int64_t{event.max_steps});

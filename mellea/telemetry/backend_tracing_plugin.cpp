@@ -150,7 +150,10 @@ class BackendTracingPlugin : public Plugin {
                                       .endpoint = opening.target->endpoint,
                                       .response = response,
                                       .usage = usage});
-    if (cost) record.set(Fact::cost, *cost);
+    if (!cost) return;
+    record.set(Fact::cost, cost->whole);
+    if (cost->input) record.set(Fact::input_cost, *cost->input);
+    if (cost->output) record.set(Fact::output_cost, *cost->output);
   }
 
   const std::shared_ptr<Tracer> tracer_;

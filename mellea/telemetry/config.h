@@ -18,10 +18,22 @@
 #include "mellea/telemetry/sampler.h"
 #include "mellea/telemetry/span_exporter.h"
 #include "mellea/telemetry/tree.h"
+#include "mellea/telemetry/vocabulary.h"
 
 namespace mellea::telemetry {
 
 class MetricMirror;
+
+// How an exporter shows spans. On an exporter of metrics it has no effect, which is a warning.
+struct SpanStyle {
+  std::vector<Vocabulary> names{};  // none: those of the Config. What can't be is a warning
+  bool content = true;              // false: without what was said, even where that is recorded
+  // Which spans go there, by their labels; null: all. Asked on the thread that ends a span. What it
+  // throws loses the span.
+  std::function<bool(const SpanRecord&)> when{};
+
+  bool is_default() const noexcept { return names.empty() && content && !when; }
+};
 
 // To a collector: OTLP over HTTP, in protobuf.
 struct OtlpHttp {
@@ -30,11 +42,13 @@ struct OtlpHttp {
   bool gzip = false;
   std::chrono::milliseconds timeout{10'000};  // for one request and its retries
   std::string ca_file{};                      // PEM; empty: the system's certificates
+  SpanStyle style{};
 };
 
 // Appended to a file: OTLP as JSON, one line a batch.
 struct OtlpFile {
   std::string path{};
+  SpanStyle style{};
 };
 
 // For people, each trace when it is whole. `write` may be called by several threads at once.
@@ -68,13 +82,6 @@ enum class Temporality : std::uint8_t {
 
 using ResourceAttributes = std::vector<std::pair<std::string, std::string>>;
 
-// The names that metrics and their labels go by.
-enum class MetricVocabulary : std::uint8_t {
-  mellea,        // the contract of Python Mellea
-  otel_1_41,     // the same names, and all labels of the GenAI conventions 1.41.1
-  otel_2026_10,  // the GenAI conventions of October 2026
-};
-
 // Metrics as text, of all that was counted so far, each time: for people.
 struct MetricsText {
   std::function<void(std::string_view)> write{};
@@ -95,7 +102,7 @@ struct MetricsConfig {
   std::chrono::milliseconds interval{60'000};  // from look to look; not above 0: this default
   Temporality temporality = Temporality::cumulative;  // of all but what Prometheus and people see
   ExemplarFilter exemplars = ExemplarFilter::sampled;
-  MetricVocabulary vocabulary = MetricVocabulary::mellea;
+  Vocabulary vocabulary = Vocabulary::mellea;  // those of spans alone are mellea, and a warning
   std::vector<std::string>
       labels{};  // keys of the program's labels that ours have, too: at most 12
   std::shared_ptr<MetricMirror> mirror{};  // hears of all that is measured; any: metrics are on
@@ -112,7 +119,8 @@ struct Config {
   ResourceAttributes resource{};  // deployment.environment.name, service.version, ...
   Sampler sampler{};
   std::vector<Exporter> exporters{};
-  BatchOptions batch{};       // for each exporter that needs one
+  std::vector<Vocabulary> names{};  // of spans, where an exporter has none of its own; none: mellea
+  BatchOptions batch{};             // for each exporter that needs one
   bool chunk_events = false;  // each chunk of a streamed reply is an event on its span, and counted
   MetricsConfig metrics{};
   PricingOptions pricing{};

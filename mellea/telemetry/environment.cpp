@@ -26,6 +26,7 @@ class Reader {
     settings_.metrics = metrics.is_on();
     // Read even if nothing here switches them on: the program may, with exporters of its own.
     read_service();
+    read_vocabularies();
     read_sampler();
     read_batches();
     read_metrics();
@@ -145,6 +146,24 @@ class Reader {
     }
     if (const Setting name = variables_.get("OTEL_SERVICE_NAME"); name.is_set())
       config.service_name = name.value;
+  }
+
+  // What does not go together is left out here, where the variable can be named.
+  void read_vocabularies() {
+    const Setting setting = variables_.get("MELLEA_SEMCONV");
+    std::vector<Vocabulary> wanted;
+    for (const std::string_view word : parts_of(setting.value)) {
+      if (const auto known = vocabulary_named(lower(word)))
+        wanted.push_back(*known);
+      else
+        variables_.no_effect({setting.name, std::string(word)},
+                             "known are " + known_vocabularies());
+    }
+    const auto together = Vocabularies::together(
+        wanted, [&](const std::string& text) { variables_.warn(setting.text() + ": " + text); });
+    for (const Vocabulary one : wanted)
+      if (together.has(one)) settings_.config.names.push_back(one);
+    settings_.config.metrics.vocabulary = together.of_metrics();
   }
 
   void read_sampler() {

@@ -54,6 +54,37 @@ OtlpHttp http_of(const Variables& variables) {
   return std::get<OtlpHttp>(settings.config.exporters.at(0));
 }
 
+// The names by which spans go, and the warnings.
+std::string names_by(const std::string& semconv) {
+  const EnvironmentSettings settings =
+      read({{"MELLEA_TRACES_FILE", "x"}, {"MELLEA_SEMCONV", semconv}});
+  std::string words;
+  for (const Vocabulary one : settings.config.names)
+    words.append(words.empty() ? "" : ",").append(to_string(one));
+  for (const std::string& warning : settings.warnings) words.append(" | ").append(warning);
+  return words;
+}
+
+TEST(EnvironmentTest, ReadsByWhichNamesSpansAndMetricsGo) {
+  EXPECT_EQ(names_by(""), "");
+  EXPECT_EQ(names_by("OTEL-1.41"), "otel-1.41");
+  EXPECT_EQ(names_by("otel-latest, langfuse"), "otel-2026-10,langfuse");
+  EXPECT_EQ(names_by("mellea,openinference"), "mellea,openinference");
+  EXPECT_EQ(names_by("otel-1.41,openinference"),
+            "otel-1.41 | MELLEA_SEMCONV=otel-1.41,openinference: otel-1.41 and openinference can't "
+            "stand on one span, for tokens would count twice: otel-1.41 is used");
+  EXPECT_EQ(names_by("genai,mellea"),
+            "mellea | MELLEA_SEMCONV=genai has no effect: known are mellea, otel-1.41, "
+            "otel-2026-10, otel-latest, openinference, langfuse");
+  const EnvironmentSettings settings =
+      read(otlp_and({{"MELLEA_SEMCONV", "otel-2026-10,langfuse"}}));
+  EXPECT_EQ(settings.config.names,
+            (std::vector<Vocabulary>{Vocabulary::otel_2026_10, Vocabulary::langfuse}));
+  EXPECT_EQ(settings.config.metrics.vocabulary, Vocabulary::otel_2026_10);
+  EXPECT_EQ(read({{"MELLEA_SEMCONV", "openinference"}}).config.metrics.vocabulary,
+            Vocabulary::mellea);
+}
+
 TEST(EnvironmentTest, SwitchesExportersOnAndOff) {
   struct Row {
     Variables variables;

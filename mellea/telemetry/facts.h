@@ -1,10 +1,14 @@
-// What spans and metrics can say. Code names facts; how each is called on the wire is a row of one
-// table.
+// What spans and metrics can say. Code names facts; how each is called on the wire, in each
+// vocabulary, is a row of one table.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
+
+#include "mellea/core/scope.h"
+#include "mellea/telemetry/vocabulary.h"
 
 namespace mellea::telemetry {
 
@@ -52,6 +56,8 @@ enum class Fact : std::uint16_t {
   cache_write_tokens,
   reasoning_tokens,
   cost,
+  input_cost,
+  output_cost,
   retry_count,
   service_tier,
   system_fingerprint,
@@ -69,6 +75,8 @@ enum class Fact : std::uint16_t {
   session_id,
   context_type,
   backend_name,
+  default_model,  // of a session, and what a stream asked: no request
+  span_class,     // tells who reads OpenInference that they are none
   has_format,
   has_requirements,
   has_strategy,
@@ -97,6 +105,7 @@ enum class Fact : std::uint16_t {
   tool_status,
   tool_time,
   agent_name,
+  agent_provider,
   agent_max_steps,
   agent_tool_count,
   agent_steps,
@@ -150,6 +159,8 @@ enum class Fact : std::uint16_t {
   exception_message,
 };
 
+inline constexpr std::size_t kFacts = static_cast<std::size_t>(Fact::exception_message) + 1;
+
 enum class FactType : std::uint8_t { text, integer, number, boolean, texts };
 
 // What has to be asked for before a fact is recorded.
@@ -159,19 +170,52 @@ enum class Gate : std::uint8_t {
   error_message,  // what a provider, a tool or a plugin said of a failure
 };
 
+// What may say a fact: spans by what they trace, their events, and metrics. Bits.
+using Carriers = std::uint16_t;
+constexpr Carriers carrier(Kind kind) noexcept {
+  return static_cast<Carriers>(1U << static_cast<unsigned>(kind));
+}
+inline constexpr Carriers kEventCarrier = 1U << 9U;
+inline constexpr Carriers kMetricCarrier = 1U << 10U;
+
+// When it is known: what is known at the start of a span is there for a sampler.
+enum class KnownAt : std::uint8_t { start, end };
+
+// What it counts of tokens. Receivers that add up may get a part only if they know it is one.
+enum class Counts : std::uint8_t { nothing, input, output, total, of_input, of_output };
+
+inline constexpr std::string_view kNone{};     // it has no name there, so it is not said
+inline constexpr std::string_view kSame{"="};  // as in `mellea`
+
+// What the other vocabularies call it. Of `openinference` and `langfuse` this is half: what stands
+// there for several facts at once, or is made of one, is in openinference.h and langfuse.h.
+struct OtherNames {
+  std::string_view otel_1_41 = kSame;
+  std::string_view otel_2026_10 = kSame;
+  std::string_view openinference = kSame;
+  bool number_in_1_41 = false;  // its type there, where it is an integer in the others
+};
+
 struct FactRow {
   Fact fact{};
   std::string_view name{};  // in the vocabulary `mellea`
   FactType type{};
   Gate gate = Gate::none;
+  Carriers on = 0;
+  KnownAt known = KnownAt::end;
+  OtherNames names{};
+  Counts counts = Counts::nothing;
 };
 
 // All facts, in their order.
 std::span<const FactRow> fact_table() noexcept;
 const FactRow& row_of(Fact fact) noexcept;
+// In `mellea`, and on metrics in all vocabularies.
 inline std::string_view name_of(Fact fact) noexcept { return row_of(fact).name; }
+// kNone where it is not said, or only as a part of something else.
+std::string_view name_of(Fact fact, Vocabulary vocabulary) noexcept;
 
-// Whether `name` is what a fact is called on the wire.
+// Whether `name` is what a fact is called in `mellea`.
 bool names_a_fact(std::string_view name) noexcept;
 
 // The name under which the conventions know a provider.

@@ -177,7 +177,7 @@ class GenerationMetricsPlugin : public Plugin {
                                       .endpoint = ended.target.endpoint,
                                       .response = ended.response,
                                       .usage = usage});
-    if (cost) recorder_->record(Metric::cost, *cost, labels, ended.trace);
+    if (cost) recorder_->record(Metric::cost, cost->whole, labels, ended.trace);
   }
 
   // As the newest conventions have it: a failed request counts, too, with 0 where nothing is known.

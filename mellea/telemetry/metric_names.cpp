@@ -122,10 +122,10 @@ std::span<const MetricRow> metric_table() noexcept { return kTable; }
 
 std::span<const Key> more_labels() noexcept { return kMore; }
 
-std::optional<InstrumentDescription> description_of(Metric metric, MetricVocabulary vocabulary) {
+std::optional<InstrumentDescription> description_of(Metric metric, Vocabulary vocabulary) {
   const MetricRow& row = kTable[static_cast<std::size_t>(metric)];
   const std::string_view name =
-      vocabulary == MetricVocabulary::otel_2026_10 ? row.name_2026_10 : row.name;
+      vocabulary == Vocabulary::otel_2026_10 ? row.name_2026_10 : row.name;
   if (name.empty()) return std::nullopt;
   return InstrumentDescription{.name = std::string(name),
                                .kind = row.kind,

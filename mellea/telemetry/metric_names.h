@@ -71,7 +71,7 @@ std::span<const MetricRow> metric_table() noexcept;
 std::span<const Key> more_labels() noexcept;
 
 // Nothing where the vocabulary does not have it.
-std::optional<InstrumentDescription> description_of(Metric metric, MetricVocabulary vocabulary);
+std::optional<InstrumentDescription> description_of(Metric metric, Vocabulary vocabulary);
 
 // How many values a label may have, before the rest is "other".
 std::size_t most_values(const Key& key) noexcept;

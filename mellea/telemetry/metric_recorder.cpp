@@ -46,7 +46,7 @@ LabelList LabelList::with(const Key& key, const LabelValue& value) const {
   return more;
 }
 
-MetricRecorder::MetricRecorder(std::shared_ptr<MetricStore> store, MetricVocabulary vocabulary,
+MetricRecorder::MetricRecorder(std::shared_ptr<MetricStore> store, Vocabulary vocabulary,
                                std::vector<std::string> labels)
     : store_(std::move(store)), vocabulary_(vocabulary), program_labels_(std::move(labels)) {
   for (const MetricRow& row : metric_table()) {

@@ -46,11 +46,11 @@ class LabelList {
 class MetricRecorder {
  public:
   // `labels` are keys of the program's, as possible_labels() gives them.
-  MetricRecorder(std::shared_ptr<MetricStore> store, MetricVocabulary vocabulary,
+  MetricRecorder(std::shared_ptr<MetricStore> store, Vocabulary vocabulary,
                  std::vector<std::string> labels);
 
   bool working() const noexcept { return store_->working(); }
-  bool is_mellea() const noexcept { return vocabulary_ == MetricVocabulary::mellea; }
+  bool is_mellea() const noexcept { return vocabulary_ == Vocabulary::mellea; }
   bool has(Metric metric) const noexcept { return at(metric) != nullptr; }
 
   // With those of the program's that stand in `scope`.
@@ -67,7 +67,7 @@ class MetricRecorder {
   }
 
   const std::shared_ptr<MetricStore> store_;
-  const MetricVocabulary vocabulary_;
+  const Vocabulary vocabulary_;
   const std::vector<std::string> program_labels_;
   std::vector<MetricInstrument*> instruments_;  // null: not in the vocabulary
 };

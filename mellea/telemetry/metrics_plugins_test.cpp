@@ -333,7 +333,7 @@ TEST_F(MetricsPluginsTest, AnUnknownModelIsToldOfOnce) {
 }
 
 TEST_F(MetricsPluginsTest, TheConventionsKnowMoreLabels) {
-  use({.vocabulary = MetricVocabulary::otel_1_41});
+  use({.vocabulary = Vocabulary::otel_1_41});
   end(generation(Scope::root(Kind::generation), {.model = kModel},
                  {.provider = "openai", .endpoint = {.address = "h", .port = 443}}),
       {}, {.response = {.model = "gpt-4o-x"}, .usage = Usage{.output_tokens = 3}});
@@ -346,7 +346,7 @@ TEST_F(MetricsPluginsTest, TheConventionsKnowMoreLabels) {
 }
 
 TEST_F(MetricsPluginsTest, TheNewestConventionsCountTokensApart) {
-  use({.vocabulary = MetricVocabulary::otel_2026_10});
+  use({.vocabulary = Vocabulary::otel_2026_10});
   end(chat(), {}, {.usage = Usage{.input_tokens = 7, .output_tokens = 3, .cache_read_tokens = 2}});
   end(chat(), failed(Errc::timeout));
   EXPECT_EQ(counted(), R"(
@@ -417,7 +417,7 @@ TEST(MetricTableTest, HasTheContractsMetrics) {
     for (const Key& label : wanted.labels)
       EXPECT_NE(std::find(row->labels.begin(), row->labels.end(), label), row->labels.end())
           << wanted.name << " " << name_of(label);
-    const auto bounds = description_of(row->metric, MetricVocabulary::mellea)->bounds;
+    const auto bounds = description_of(row->metric, Vocabulary::mellea)->bounds;
     EXPECT_EQ(bounds.size(), wanted.last_bound == 0 ? 0U : 14U);
     if (!bounds.empty()) {
       EXPECT_EQ(bounds.front(), wanted.first_bound);

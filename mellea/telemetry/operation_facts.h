@@ -14,6 +14,9 @@
 
 namespace mellea::telemetry {
 
+// Fact::span_class of what has a model and asks none itself.
+inline constexpr std::string_view kNoGeneration = "CHAIN";
+
 inline std::int64_t number(std::size_t count) { return static_cast<std::int64_t>(count); }
 
 void set_text(SpanRecord& record, Fact fact, std::string_view text);  // unless it is empty

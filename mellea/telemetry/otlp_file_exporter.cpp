@@ -6,11 +6,12 @@
 
 namespace mellea::telemetry {
 
-OtlpFileExporter::OtlpFileExporter(std::string path, std::shared_ptr<const Resource> resource)
-    : file_(std::move(path)), resource_(std::move(resource)) {}
+OtlpFileExporter::OtlpFileExporter(std::string path, std::shared_ptr<const Resource> resource,
+                                   const SpanView& view)
+    : file_(std::move(path)), resource_(std::move(resource)), view_(view) {}
 
 std::string OtlpFileExporter::send(std::span<const SpanPtr> spans) {
-  return file_.append(otlp_json(spans, *resource_) + "\n");
+  return file_.append(otlp_json(spans, *resource_, view_) + "\n");
 }
 
 }  // namespace mellea::telemetry

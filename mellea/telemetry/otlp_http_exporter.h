@@ -7,12 +7,14 @@
 #include "mellea/telemetry/batch_processor.h"
 #include "mellea/telemetry/otlp_http_client.h"
 #include "mellea/telemetry/resource.h"
+#include "mellea/telemetry/span_view.h"
 
 namespace mellea::telemetry {
 
 class OtlpHttpExporter : public BatchSender {
  public:
-  OtlpHttpExporter(OtlpHttp settings, std::shared_ptr<const Resource> resource);
+  OtlpHttpExporter(OtlpHttp settings, std::shared_ptr<const Resource> resource,
+                   const SpanView& view = SpanView());
 
   std::string name() const override { return client_.name(); }
   std::string label() const override { return client_.host(); }
@@ -23,6 +25,7 @@ class OtlpHttpExporter : public BatchSender {
  private:
   OtlpHttpClient client_;
   const std::shared_ptr<const Resource> resource_;
+  const SpanView view_;
 };
 
 }  // namespace mellea::telemetry

@@ -38,10 +38,14 @@ OtlpJson number_json(double value) {
   return value;
 }
 
+OtlpJson attribute_json(std::string_view name, const Value& value) {
+  return attribute(name, std::visit(ToJson(), value));
+}
+
 OtlpJson attributes_json(std::span<const Attribute> attributes) {
   Json list = Json::array();
   for (const Attribute& one : attributes)
-    list.push_back(attribute(name_of(one.key), std::visit(ToJson(), one.value)));
+    list.push_back(attribute_json(name_of(one.key), one.value));
   return list;
 }
 

@@ -72,6 +72,7 @@ void OtlpRequests::finish() {
       std::string scope;
       {
         pbf_writer message(scope);
+        if (!schema_url_.empty()) add_text(message, 3, schema_url_);
         pbf_writer library(message, 1);
         add_text(library, 1, name);
         if (otlp::is_ours(name)) add_text(library, 2, resource_.library_version);

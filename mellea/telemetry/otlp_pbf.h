@@ -33,8 +33,9 @@ void add_attribute(protozero::pbf_writer& message, protozero::pbf_tag_type field
 // all signals.
 class OtlpRequests {
  public:
-  OtlpRequests(const Resource& resource, std::size_t most_bytes)
-      : resource_(resource), most_bytes_(most_bytes) {}
+  // `schema_url`: where the names are written down; empty: nowhere.
+  OtlpRequests(const Resource& resource, std::size_t most_bytes, std::string_view schema_url = {})
+      : resource_(resource), most_bytes_(most_bytes), schema_url_(schema_url) {}
 
   void add(std::string_view scope, const std::string& item);
   std::vector<std::string> take();
@@ -44,6 +45,7 @@ class OtlpRequests {
 
   const Resource& resource_;
   const std::size_t most_bytes_;
+  const std::string_view schema_url_;
   std::vector<std::string> done_;
   std::vector<std::pair<std::string, std::string>> scopes_;  // of the one that grows: their items
   std::size_t size_ = 0;

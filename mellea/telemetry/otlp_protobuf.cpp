@@ -10,12 +10,13 @@ namespace {
 
 using protozero::pbf_writer;
 
-void add_event(pbf_writer& span, const SpanEvent& event) {
+void add_event(pbf_writer& span, const SpanEvent& event, const SpanView& view) {
   pbf_writer message(span, 11);
   message.add_fixed64(1, static_cast<std::uint64_t>(event.at));
   add_text(message, 2, event.name);
-  for (const Attribute& attribute : event.attributes)
-    add_attribute(message, 3, name_of(attribute.key), attribute.value);
+  view.each_attribute(event, [&](std::string_view name, const Value& value) {
+    add_attribute(message, 3, name, value);
+  });
 }
 
 void add_link(pbf_writer& span, const TraceRef& link) {
@@ -31,7 +32,7 @@ void add_status(pbf_writer& span, const SpanRecord& record) {
   message.add_enum(3, otlp::kStatusError);
 }
 
-std::string span_bytes(const SpanRecord& record) {
+std::string span_bytes(const SpanRecord& record, const SpanView& view) {
   std::string bytes;
   pbf_writer span(bytes);
   add_id(span, 1, record.ids.trace);
@@ -42,9 +43,10 @@ std::string span_bytes(const SpanRecord& record) {
   span.add_enum(6, otlp::kind(record));
   span.add_fixed64(7, static_cast<std::uint64_t>(record.began));
   span.add_fixed64(8, static_cast<std::uint64_t>(record.ended));
-  for (const Attribute& attribute : record.attributes())
-    add_attribute(span, 9, name_of(attribute.key), attribute.value);
-  for (const SpanEvent& event : record.events()) add_event(span, event);
+  view.each_attribute(record, [&](std::string_view name, const Value& value) {
+    add_attribute(span, 9, name, value);
+  });
+  for (const SpanEvent& event : record.events()) add_event(span, event, view);
   if (record.dropped_events() != 0) span.add_uint32(12, record.dropped_events());
   for (const TraceRef& link : record.links()) add_link(span, link);
   if (record.status == SpanStatus::error) add_status(span, record);
@@ -55,9 +57,9 @@ std::string span_bytes(const SpanRecord& record) {
 }  // namespace
 
 std::vector<std::string> otlp_protobuf(std::span<const SpanPtr> spans, const Resource& resource,
-                                       std::size_t most_bytes) {
-  OtlpRequests requests(resource, most_bytes);
-  for (const SpanPtr& span : spans) requests.add(span->library, span_bytes(*span));
+                                       std::size_t most_bytes, const SpanView& view) {
+  OtlpRequests requests(resource, most_bytes, view.vocabularies().schema_url());
+  for (const SpanPtr& span : spans) requests.add(span->library, span_bytes(*span, view));
   return requests.take();
 }
 

@@ -88,6 +88,16 @@ TEST(OtlpJsonTest, IsAsTheMappingOfProtobufSays) {
   EXPECT_EQ(request.dump(), golden);
 }
 
+TEST(OtlpProtobufTest, SaysWhereItsNamesAreWrittenDown) {
+  const auto requests = otlp_protobuf(two_spans(), kResource, 1U << 20U,
+                                      SpanView(Vocabularies(Vocabulary::otel_2026_10), true));
+  ASSERT_EQ(requests.size(), 1U);
+  const auto decoded = decoded_by_protoc(requests[0]);
+  if (!decoded) GTEST_SKIP() << kNoProtoc;
+  EXPECT_NE(decoded->find(R"(schema_url: "https://opentelemetry.io/schemas/gen-ai-dev/)"),
+            std::string::npos);
+}
+
 TEST(OtlpProtobufTest, TheDescriptionsOfOpenTelemetryDecodeIt) {
   const auto requests = otlp_protobuf(two_spans(), kResource, 1U << 20U);
   ASSERT_EQ(requests.size(), 1U);

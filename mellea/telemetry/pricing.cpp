@@ -245,7 +245,7 @@ std::optional<std::string> text_of(const std::string& path) {
 
 }  // namespace
 
-std::optional<double> cost_of(const Usage& usage, Tier tier, const Rates& rates) noexcept {
+std::optional<Cost> cost_of(const Usage& usage, Tier tier, const Rates& rates) noexcept {
   if (!usage.input_tokens && !usage.output_tokens) return std::nullopt;
   const std::int64_t input = usage.input_tokens.value_or(0);
   const Rate* rate = rate_for(tier, input, rates);
@@ -263,10 +263,12 @@ std::optional<double> cost_of(const Usage& usage, Tier tier, const Rates& rates)
            !__builtin_add_overflow(sum, part, &sum);
   };
   if (!add(input - read - written, prices.input) || !add(read, or_input(prices.cache_read)) ||
-      !add(written, or_input(prices.cache_write)) ||
-      !add(usage.output_tokens.value_or(0), prices.output))
+      !add(written, or_input(prices.cache_write)))
     return std::nullopt;
-  return static_cast<double>(sum) / kPerDollar;
+  const std::int64_t of_input = sum;
+  if (!add(usage.output_tokens.value_or(0), prices.output)) return std::nullopt;
+  const auto dollars_of = [](std::int64_t part) { return static_cast<double>(part) / kPerDollar; };
+  return Cost{dollars_of(sum), dollars_of(of_input), dollars_of(sum - of_input)};
 }
 
 PriceMap read_prices(std::string_view json, const std::string& file,
@@ -312,10 +314,10 @@ Pricing::Pricing(const PricingOptions& options, bool tell_unknown,
                         [this](std::string warning) { warnings_->add(std::move(warning)); });
 }
 
-std::optional<double> Pricing::cost(const Generation& generation) const {
+std::optional<Cost> Pricing::cost(const Generation& generation) const {
   const Tier tier = generation.response ? tier_of(generation.response->service_tier) : Tier{};
   if (const Rates* rates = find(file_, generation)) return cost_of(generation.usage, tier, *rates);
-  if (const auto stated = stated_cost(generation.response)) return stated;
+  if (const auto stated = stated_cost(generation.response)) return Cost{.whole = *stated};
   if (!is_billed(generation)) return std::nullopt;
   if (const Rates* rates = find(table_, generation)) return cost_of(generation.usage, tier, *rates);
   tell_unknown(generation);

@@ -43,10 +43,17 @@ struct Rate {
 };
 using Rates = std::vector<Rate>;
 
-// In USD, from what the provider counted. A tier without prices of its own costs as standard. What
+// In USD. The parts are known where it was worked out from prices, and add up to the whole.
+struct Cost {
+  double whole = 0;
+  std::optional<double> input{};
+  std::optional<double> output{};
+};
+
+// From what the provider counted. A tier without prices of its own costs as standard. What
 // was not counted costs nothing; nothing at all is no cost. The tokens that were read from a cache
 // or written to it are part of the input, and thinking is part of the output.
-std::optional<double> cost_of(const Usage& usage, Tier tier, const Rates& rates) noexcept;
+std::optional<Cost> cost_of(const Usage& usage, Tier tier, const Rates& rates) noexcept;
 
 // In the schema of LiteLLM's model_prices_and_context_window.json: an object of models, each an
 // object with input_cost_per_token, output_cost_per_token, cache_read_input_token_cost,
@@ -77,7 +84,7 @@ class Pricing {
   // servers on this machine that speak OpenAI's language. In the file and in the table a model is
   // looked for as provider/model, as model, without the provider that stands in front of it, and
   // without the date behind it; then as the provider calls it in its answer.
-  std::optional<double> cost(const Generation& generation) const;
+  std::optional<Cost> cost(const Generation& generation) const;
 
  private:
   void tell_unknown(const Generation& generation) const;

@@ -18,7 +18,8 @@ const Rates kRates = {
 };
 
 std::optional<double> cost(const Usage& usage, Tier tier = Tier::standard) {
-  return cost_of(usage, tier, kRates);
+  const auto cost = cost_of(usage, tier, kRates);
+  return cost ? std::optional(cost->whole) : std::nullopt;
 }
 
 TEST(PricingTest, TokensCostWhatTheyAre) {
@@ -38,8 +39,17 @@ TEST(PricingTest, WhatWasCachedIsPartOfTheInputAndHasItsOwnPrice) {
                     {{.prices = {.input = 3'000'000,
                                  .output = 0,
                                  .cache_read = 300'000,
-                                 .cache_write = 3'750'000}}}),
+                                 .cache_write = 3'750'000}}})
+                ->whole,
             0.001995);
+}
+
+TEST(PricingTest, TheWholeIsWhatWentInAndWhatCameOut) {
+  const auto cost = cost_of({.input_tokens = 1000, .output_tokens = 100, .cache_read_tokens = 400},
+                            Tier::standard, kRates);
+  EXPECT_EQ(cost->whole, 0.0022);
+  EXPECT_EQ(cost->input, 0.0014);
+  EXPECT_EQ(cost->output, 0.0008);
 }
 
 TEST(PricingTest, ThinkingIsPartOfTheOutput) {
@@ -171,7 +181,8 @@ class PricingLookupTest : public testing::Test {
                             .endpoint = endpoint,
                             .response = &response,
                             .usage = usage})
-                    .value_or(-0.1);
+                    .value_or(Cost{.whole = -0.1})
+                    .whole;
   }
 
   const std::string path_ = testing::TempDir() + "mellea_prices_" + std::to_string(::getpid());

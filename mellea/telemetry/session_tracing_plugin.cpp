@@ -23,7 +23,8 @@ void describe(SpanRecord& record, const SessionPreInit& event) {
   record.set(Fact::context_type, context_type(event.context));
   set_text(record, Fact::provider, provider_name(event.backend));
   set_text(record, Fact::backend_name, event.backend);
-  set_text(record, Fact::request_model, event.model);
+  set_text(record, Fact::default_model, event.model);
+  record.set(Fact::span_class, kNoGeneration);
 }
 
 class SessionTracingPlugin : public Plugin {

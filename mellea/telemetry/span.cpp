@@ -8,6 +8,11 @@ namespace {
 
 constexpr std::size_t kUsualAttributes = 28;
 
+std::string_view text_in(const Value* value) noexcept {
+  const auto* text = value ? std::get_if<std::string_view>(value) : nullptr;
+  return text ? *text : std::string_view();
+}
+
 }  // namespace
 
 std::string_view name_of(const Key& key) noexcept {
@@ -30,16 +35,20 @@ void SpanRecord::set(Fact fact, const std::vector<std::string>& texts) {
   attributes_.push_back({fact, std::span<const std::string_view>(copies, texts.size())});
 }
 
-const Value* SpanRecord::find(Fact fact) const noexcept {
-  for (const Attribute& attribute : attributes_)
-    if (attribute.key == Key(fact)) return &attribute.value;
-  return nullptr;
+const Value* SpanRecord::find(Fact fact) const noexcept { return find_key(fact); }
+
+std::string_view SpanRecord::text(Fact fact) const noexcept { return text_in(find(fact)); }
+
+const Value* SpanRecord::find_label(std::string_view key) const noexcept { return find_key(key); }
+
+std::string_view SpanRecord::label(std::string_view key) const noexcept {
+  return text_in(find_label(key));
 }
 
-std::string_view SpanRecord::text(Fact fact) const noexcept {
-  const Value* value = find(fact);
-  const std::string_view* text = value ? std::get_if<std::string_view>(value) : nullptr;
-  return text ? *text : std::string_view();
+const Value* SpanRecord::find_key(const Key& key) const noexcept {
+  for (const Attribute& attribute : attributes_)
+    if (attribute.key == key) return &attribute.value;
+  return nullptr;
 }
 
 void SpanRecord::add_event(std::string_view static_name, Instant at,

@@ -55,6 +55,7 @@ class SpanRecord {
   TraceRef ids{};
   std::array<std::uint8_t, 8> parent{};  // zero: a root
   bool remote_parent = false;            // the parent is in another process, or is not ours
+  Kind traces = Kind::action;            // which operation it is the span of
   SpanKind kind = SpanKind::internal;
   SpanStatus status = SpanStatus::unset;
   std::string_view name{};
@@ -71,6 +72,8 @@ class SpanRecord {
   void set_label(std::string_view key, const Value& value) { set_at(kept(key), value); }
   const Value* find(Fact fact) const noexcept;      // null: not set
   std::string_view text(Fact fact) const noexcept;  // empty: not set
+  const Value* find_label(std::string_view key) const noexcept;
+  std::string_view label(std::string_view key) const noexcept;  // empty: not set, or no text
 
   // An event on the way; beyond the limit it is only counted.
   void add_event(std::string_view static_name, Instant at, std::span<const Attribute> attributes);
@@ -90,6 +93,7 @@ class SpanRecord {
 
  private:
   void set_at(Key key, const Value& value) { attributes_.push_back({key, kept_value(value)}); }
+  const Value* find_key(const Key& key) const noexcept;
   Value kept_value(const Value& value);
   void append(std::string_view event, Instant at, std::span<const Attribute> attributes);
 

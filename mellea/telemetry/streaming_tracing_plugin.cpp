@@ -37,6 +37,7 @@ void describe(SpanRecord& record, const StreamingStart& event) {
   record.set(Fact::stream_has_requirements, !event.requirements.empty());
   record.set(Fact::stream_requirement_count, number(event.requirements.size()));
   record.set(Fact::chunking_strategy, chunking_class(event.chunking));
+  record.set(Fact::span_class, kNoGeneration);
 }
 
 // Writes one moment down. What tells how it ended is kept even where there are too many others.
@@ -127,7 +128,7 @@ class StreamingTracingPlugin : public Plugin {
     record.set(Fact::full_text_length, number(event.length));
     if (event.generation) {
       record.set(Fact::provider, provider_name(event.generation->target->provider));
-      set_text(record, Fact::request_model, event.generation->request->model);
+      set_text(record, Fact::default_model, event.generation->request->model);
     }
     if (event.failures)
       for (const Checked& failed : *event.failures) add_evaluation(record, failed, event.ending.at);

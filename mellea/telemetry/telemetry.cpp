@@ -11,6 +11,7 @@
 
 #include "mellea/core/fork.h"
 #include "mellea/telemetry/batch_processor.h"
+#include "mellea/telemetry/choosing_exporter.h"
 #include "mellea/telemetry/metric_reader.h"
 #include "mellea/telemetry/metrics_plugins.h"
 #include "mellea/telemetry/otlp_file_exporter.h"
@@ -19,6 +20,7 @@
 #include "mellea/telemetry/pricing.h"
 #include "mellea/telemetry/prometheus_server.h"
 #include "mellea/telemetry/resource.h"
+#include "mellea/telemetry/span_view.h"
 #include "mellea/telemetry/tracer.h"
 #include "mellea/telemetry/tracing_plugins.h"
 #include "mellea/telemetry/tree_exporter.h"
@@ -50,10 +52,12 @@ struct Maker {
   std::vector<std::shared_ptr<BatchProcessor>>& processors;
 
   std::shared_ptr<SpanExporter> operator()(const OtlpHttp& http) const {
-    return batched(std::make_unique<OtlpHttpExporter>(http, resource));
+    return chosen(http.style,
+                  std::make_unique<OtlpHttpExporter>(http, resource, view_of(http.style)));
   }
   std::shared_ptr<SpanExporter> operator()(const OtlpFile& file) const {
-    return batched(std::make_unique<OtlpFileExporter>(file.path, resource));
+    return chosen(file.style,
+                  std::make_unique<OtlpFileExporter>(file.path, resource, view_of(file.style)));
   }
   std::shared_ptr<SpanExporter> operator()(const TreeText& tree) const {
     return std::make_shared<TreeExporter>(tree.style, tree.write);
@@ -62,10 +66,17 @@ struct Maker {
     return own;
   }
 
-  std::shared_ptr<SpanExporter> batched(std::unique_ptr<BatchSender> sender) const {
+  SpanView view_of(const SpanStyle& style) const {
+    const auto warn = [&](std::string text) { warnings->add(std::move(text)); };
+    const auto& names = style.names.empty() ? config.names : style.names;
+    return {Vocabularies::together(names, warn), style.content};
+  }
+  std::shared_ptr<SpanExporter> chosen(const SpanStyle& style,
+                                       std::unique_ptr<BatchSender> sender) const {
     processors.push_back(
         std::make_shared<BatchProcessor>(std::move(sender), config.batch, warnings));
-    return processors.back();
+    if (!style.when) return processors.back();
+    return std::make_shared<ChoosingExporter>(processors.back(), style.when);
   }
 };
 
@@ -87,6 +98,14 @@ class MetricsTextExporter : public MetricExporter {
   const MetricsText text_;
   const std::shared_ptr<const Resource> resource_;
 };
+
+Vocabulary metric_vocabulary(Vocabulary wanted, Warnings& warnings) {
+  const Vocabulary used = Vocabularies(wanted).of_metrics();
+  if (used != wanted)
+    warnings.add("there are no metrics in " + std::string(to_string(wanted)) +
+                 ": they are called as in " + std::string(to_string(used)));
+  return used;
+}
 
 // How span exporters fare, as metrics.
 void observe_health(const MetricRecorder& recorder,
@@ -153,7 +172,8 @@ void Telemetry::State::start_traces(const Config& config) {
 void Telemetry::State::start_metrics(const Config& config) {
   store = std::make_shared<MetricStore>(config.metrics.exemplars, nullptr, config.metrics.mirror);
   const auto recorder = std::make_shared<const MetricRecorder>(
-      store, config.metrics.vocabulary, possible_labels(config.metrics.labels, *warnings));
+      store, metric_vocabulary(config.metrics.vocabulary, *warnings),
+      possible_labels(config.metrics.labels, *warnings));
   observe_health(*recorder, processors);
   for (auto& plugin : make_metrics_plugins(recorder, pricing, config.chunk_events))
     plugins.push_back(std::move(plugin));
@@ -165,9 +185,15 @@ void Telemetry::State::add(const MetricOutput& output, const MetricsConfig& conf
     readers.push_back(std::make_unique<MetricReader>(store, std::move(exporter), config.interval,
                                                      temporality, warnings));
   };
+  const auto expect_default = [&](const SpanStyle& style) {
+    if (!style.is_default())
+      warnings->add("the style of an exporter is for spans: metrics have none");
+  };
   if (const auto* http = std::get_if<OtlpHttp>(&output)) {
+    expect_default(http->style);
     read_by(std::make_shared<OtlpHttpMetricExporter>(*http, resource), config.temporality);
   } else if (const auto* file = std::get_if<OtlpFile>(&output)) {
+    expect_default(file->style);
     read_by(std::make_shared<OtlpFileMetricExporter>(file->path, resource), config.temporality);
   } else if (const auto* text = std::get_if<MetricsText>(&output)) {
     read_by(std::make_shared<MetricsTextExporter>(*text, resource), Temporality::cumulative);

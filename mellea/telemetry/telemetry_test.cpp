@@ -66,6 +66,76 @@ TEST_F(TelemetryTest, FromEnvTellsItsWarnings) {
   EXPECT_EQ(telemetry.warnings(), told);
 }
 
+class StyleTest : public TelemetryTest {
+ protected:
+  // What is in the file when all is over.
+  std::string written(const std::string& name) const {
+    std::ifstream in(path(name));
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  OtlpFile to(const std::string& name, SpanStyle style) const {
+    std::filesystem::remove(path(name));
+    return {path(name), std::move(style)};
+  }
+  void TearDown() override {
+    for (const auto* name : {"a", "b"}) std::filesystem::remove(path(name));
+    TelemetryTest::TearDown();
+  }
+
+ private:
+  static std::string path(const std::string& name) {
+    return testing::TempDir() + "mellea_style_" + std::to_string(::getpid()) + name;
+  }
+};
+
+TEST_F(StyleTest, EachExporterShowsSpansInItsOwn) {
+  const auto blue = [](const SpanRecord& span) { return span.label("tenant.id") == "blue"; };
+  Telemetry telemetry(
+      {.exporters = {
+           to("a", {.names = {Vocabulary::otel_1_41}, .content = false}),
+           to("b", {.names = {Vocabulary::openinference, Vocabulary::langfuse}, .when = blue})}});
+  hooks_ = Hooks(telemetry.plugins(), nullptr);
+  for (const auto* tenant : {"red", "blue"})
+    end(generation(Scope::root(Kind::generation, {.labels = {{"tenant.id", tenant}}})), {},
+        {.usage = Usage{.input_tokens = 42}});
+  EXPECT_TRUE(telemetry.shutdown());
+  EXPECT_TRUE(telemetry.warnings().empty());
+
+  const std::string all = written("a");
+  EXPECT_NE(all.find("gen_ai.usage.input_tokens"), std::string::npos);
+  EXPECT_NE(all.find("\"schemaUrl\":\"https://opentelemetry.io/schemas/1.41.1\""),
+            std::string::npos);
+  EXPECT_NE(all.find("red"), std::string::npos);
+  const std::string some = written("b");
+  EXPECT_NE(some.find("llm.token_count.prompt"), std::string::npos);
+  EXPECT_EQ(some.find("gen_ai."), std::string::npos);
+  EXPECT_EQ(some.find("schemaUrl"), std::string::npos);
+  EXPECT_NE(some.find("blue"), std::string::npos);
+  EXPECT_EQ(some.find("red"), std::string::npos);
+}
+
+TEST_F(StyleTest, AnExporterWithoutNamesHasThoseOfAll) {
+  Telemetry telemetry({.exporters = {to("a", {}), to("b", {.names = {Vocabulary::mellea}})},
+                       .names = {Vocabulary::openinference}});
+  generate(telemetry);
+  EXPECT_TRUE(telemetry.shutdown());
+  EXPECT_NE(written("a").find("llm.token_count.prompt"), std::string::npos);
+  EXPECT_EQ(written("b").find("llm.token_count.prompt"), std::string::npos);
+}
+
+TEST_F(StyleTest, WhatCanNotBeIsAWarning) {
+  Telemetry telemetry(
+      {.exporters = {to("a", {.names = {Vocabulary::mellea, Vocabulary::otel_1_41}})},
+       .metrics = {.exporters = {to("b", {.content = false})},
+                   .vocabulary = Vocabulary::openinference}});
+  EXPECT_EQ(telemetry.warnings(),
+            (std::vector<std::string>{
+                "mellea and otel-1.41 can't stand on one span, for tokens would count twice: "
+                "mellea is used",
+                "there are no metrics in openinference: they are called as in mellea",
+                "the style of an exporter is for spans: metrics have none"}));
+}
+
 TEST_F(TelemetryTest, AFileGetsALine) {
   const std::string path = testing::TempDir() + "mellea_trace_" + std::to_string(::getpid());
   {

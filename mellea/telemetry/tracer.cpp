@@ -60,6 +60,7 @@ Tracer::Started Tracer::start(const Scope& scope, Instant at, const TraceRef& gi
 
   auto record = std::make_shared<SpanRecord>();
   record->ids = ids;
+  if (scope) record->traces = scope.kind();
   record->parent = parent.span;
   record->remote_parent = bool(caller);
   record->started = at == Instant{} ? Instant::clock::now() : at;

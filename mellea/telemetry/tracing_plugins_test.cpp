@@ -173,7 +173,7 @@ TEST_F(TracingPluginsTest, ASessionSaysWhatItIs) {
   EXPECT_EQ(at(span_of_it, Fact::context_type), "ChatContext");
   EXPECT_EQ(at(span_of_it, Fact::provider), "openai");
   EXPECT_EQ(at(span_of_it, Fact::backend_name), "openai");
-  EXPECT_EQ(at(span_of_it, Fact::request_model), "granite");
+  EXPECT_EQ(at(span_of_it, Fact::default_model), "granite");
 }
 
 TEST_F(TracingPluginsTest, ASessionThatIsNoSpanLeavesItsActionsAsRoots) {
@@ -448,7 +448,7 @@ TEST_F(TracingPluginsTest, LabelsStandOnEverySpanButNeverInTheNameOfAFact) {
   EXPECT_EQ(at(span("action"), "beta"), "true");
   EXPECT_EQ(at(span("action"), "weight"), "0.5");
   EXPECT_EQ(at(span("action"), "n"), "3");
-  EXPECT_EQ(at(span("session"), Fact::request_model), "granite");
+  EXPECT_EQ(at(span("session"), Fact::default_model), "granite");
   EXPECT_EQ(at(span("action"), Fact::request_model), "");
 }
 
