@@ -47,6 +47,7 @@ using Exporter = std::variant<OtlpHttp, OtlpFile, TreeText, std::shared_ptr<Span
 struct BatchOptions {
   std::size_t queue = 2048;                // spans
   std::size_t batch = 512;                 // spans; as many are sent at once
+  std::size_t bytes = 64U << 20U;          // that spans take, those under way included
   std::chrono::milliseconds delay{5'000};  // or as many as there are, after this time
 };
 
@@ -98,6 +99,37 @@ struct MetricsConfig {
       labels{};  // keys of the program's labels that ours have, too: at most 12
 };
 
+// Where what was said to a model, and by it, is shown.
+enum class ContentMode : std::uint8_t {
+  none = 0,
+  span = 1,   // on the spans
+  event = 2,  // in a log record for each request, whether its span is sampled or not
+  both = 3,
+};
+
+constexpr ContentMode operator|(ContentMode a, ContentMode b) noexcept {
+  return static_cast<ContentMode>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
+}
+
+struct ContentOptions {
+  ContentMode mode = ContentMode::none;
+  // Makes of each text what may be shown; given all of it, once for each place where it is shown,
+  // by several threads at once. If it throws, the text is withheld, and that is a warning. What is
+  // shown of error messages goes through it too.
+  std::function<std::string(std::string_view)> redact{};
+  std::size_t text = 8'192;        // code points of one text; what is longer ends in "..."
+  std::size_t attribute = 65'536;  // bytes of one attribute that is JSON
+};
+
+// What is shown of the messages of failures.
+enum class ErrorMessages : std::uint8_t {
+  none,
+  // What a provider said in its JSON: 256 code points, without keys, and not where the request was
+  // at fault (400, 422), or 16 code points in a row are of it.
+  safe,
+  full,  // all that the exception says, without keys
+};
+
 // What tokens cost, for the metric and for spans.
 struct PricingOptions {
   bool enabled = true;
@@ -111,6 +143,8 @@ struct Config {
   std::vector<Exporter> exporters{};
   BatchOptions batch{};       // for each exporter that needs one
   bool chunk_events = false;  // each chunk of a streamed reply is an event on its span, and counted
+  ContentOptions content{};
+  ErrorMessages error_messages = ErrorMessages::none;
   MetricsConfig metrics{};
   PricingOptions pricing{};
   Plugins plugins{};  // beside those of telemetry
