@@ -47,8 +47,8 @@ using Exporter = std::variant<OtlpHttp, OtlpFile, TreeText, std::shared_ptr<Span
 struct BatchOptions {
   std::size_t queue = 2048;                // spans
   std::size_t batch = 512;                 // spans; as many are sent at once
-  std::size_t bytes = 64U << 20U;          // that spans take, those under way included
   std::chrono::milliseconds delay{5'000};  // or as many as there are, after this time
+  std::size_t bytes = 64U << 20U;          // that spans take, those under way included
 };
 
 // Which measurements may become exemplars: values with the span in which they were measured.
@@ -111,6 +111,8 @@ constexpr ContentMode operator|(ContentMode a, ContentMode b) noexcept {
   return static_cast<ContentMode>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
 }
 
+constexpr bool includes(ContentMode mode, ContentMode one) noexcept { return (mode | one) == mode; }
+
 struct ContentOptions {
   ContentMode mode = ContentMode::none;
   // Makes of each text what may be shown; given all of it, once for each place where it is shown,
@@ -143,13 +145,13 @@ struct Config {
   std::vector<Exporter> exporters{};
   BatchOptions batch{};       // for each exporter that needs one
   bool chunk_events = false;  // each chunk of a streamed reply is an event on its span, and counted
-  ContentOptions content{};
-  ErrorMessages error_messages = ErrorMessages::none;
   MetricsConfig metrics{};
   PricingOptions pricing{};
   Plugins plugins{};  // beside those of telemetry
   // What is wrong is told here, one sentence at a time, on any thread.
   std::function<void(std::string_view)> warn{};
+  ContentOptions content{};
+  ErrorMessages error_messages = ErrorMessages::none;
 };
 
 }  // namespace mellea::telemetry

@@ -20,9 +20,10 @@ std::string cut(std::string text, std::size_t most) {
   return text.append("...");
 }
 
-bool is_json(std::string_view text) {
+// A number or a word alone is rather a text.
+bool is_structure(std::string_view text) {
   try {
-    return bool(Json::parse(text));
+    return Json::parse(text)->is_structured();
   } catch (const Error&) {
     return false;
   }
@@ -133,10 +134,10 @@ class Messages {
   void spoken(std::string_view text) { json_.text(content_.text(text, options_.text)); }
   // What was not said, as ids are not.
   void whole(std::string_view text) { json_.text(to_utf8(text)); }
-  // JSON as what it says, if it is short enough; else a text.
+  // Structure as what it says, if it is short enough; else a text.
   void any(std::string_view text) {
     std::string shown = content_.redacted(text);
-    if (code_points(shown) <= options_.text && is_json(shown))
+    if (code_points(shown) <= options_.text && is_structure(shown))
       json_.value(std::move(shown));
     else
       json_.text(cut(std::move(shown), options_.text));
@@ -189,7 +190,7 @@ class Messages {
     part(R"({"type":"media","modality":")");
     json_.structure(modality);
     json_.structure(R"(","mime_type":)");
-    whole(type);
+    spoken(type);
     json_.structure(R"(,"byte_size":)" + std::to_string(bytes) + "}");
   }
 

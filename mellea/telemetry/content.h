@@ -32,8 +32,8 @@ class Content {
   // `warnings` may be null. It is told once if the redactor throws.
   Content(ContentOptions options, std::shared_ptr<Warnings> warnings);
 
-  bool in_spans() const noexcept { return (static_cast<unsigned>(options_.mode) & 1U) != 0; }
-  bool in_events() const noexcept { return (static_cast<unsigned>(options_.mode) & 2U) != 0; }
+  bool in_spans() const noexcept { return includes(options_.mode, ContentMode::span); }
+  bool in_events() const noexcept { return includes(options_.mode, ContentMode::event); }
 
   // What the redactor made of it, in valid UTF-8; kWithheld if it threw.
   std::string redacted(std::string_view text) const;

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -14,8 +13,6 @@
 
 namespace mellea::telemetry {
 namespace {
-
-constexpr std::string_view kDetails = "gen_ai.client.inference.operation.details";
 
 bool is_json(const Key& key) {
   const Fact* fact = std::get_if<Fact>(&key);
@@ -86,7 +83,7 @@ class ContentLoggingPlugin : public Plugin {
 
     LogRecord log{.at = wall_clock_at(event.ending.at),
                   .severity = Severity::debug,
-                  .event = kDetails,
+                  .event = kOperationDetails,
                   .span = opening.trace};
     if (const Id session = opening.scope.id(Kind::session))
       log.set(Fact::session_id, session.text());

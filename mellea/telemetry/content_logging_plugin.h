@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 #include "mellea/hooks/hook.h"
 #include "mellea/telemetry/content.h"
@@ -11,7 +12,9 @@
 
 namespace mellea::telemetry {
 
-// One record "gen_ai.client.inference.operation.details" when a generation or a batch has ended,
+inline constexpr std::string_view kOperationDetails = "gen_ai.client.inference.operation.details";
+
+// One record of that name when a generation or a batch has ended,
 // whether its span is sampled or not: all that the span says, with what was said as structure.
 // Does nothing unless `content` is shown in events. `pricing` null: it does not say what it cost.
 // The logger has to want Severity::debug: a console that shows less leaves these out itself.

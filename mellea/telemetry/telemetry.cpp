@@ -219,6 +219,8 @@ Telemetry::Telemetry(EnvironmentSettings settings) : state_(std::make_unique<Sta
   state_->warnings = std::make_shared<Warnings>(config.warn);
   for (std::string& warning : settings.warnings) state_->warnings->add(std::move(warning));
   if (!settings.traces && !settings.metrics) return;
+  if (includes(config.content.mode, ContentMode::event))
+    state_->warnings->add("content in events goes nowhere: there are no log records");
 
   state_->resource = std::make_shared<const Resource>(config.service_name, config.resource);
   if (config.pricing.enabled)
