@@ -67,14 +67,14 @@ TEST(BoundedJsonTest, IsJsonAtEveryBound) {
 
 TEST(BoundedJsonTest, WhereTooMuchIsSaidTheOldestGoOrTheLast) {
   std::vector<std::string> many;
-  for (int at = 0; at < 100; ++at) many.push_back("number " + std::to_string(at));
+  for (int at = 0; at < 100; ++at) many.push_back(std::to_string(at));
   const Json newest = Json::parse(texts(many, {.dropped = BoundedJson::Dropped::first}).str(300));
+  EXPECT_EQ(newest.back()["say"], "99");
+  EXPECT_GT(newest.size(), 15U);
+  EXPECT_EQ(newest[0]["say"], std::to_string(100 - newest.size()));
   const Json first = Json::parse(texts(many).str(300));
-  EXPECT_EQ(first[0]["say"].get<std::string>().front(), 'n');
-  EXPECT_LT(newest.size(), 100U);
-  EXPECT_GT(newest.size(), 10U);
-  const Json roomy = Json::parse(texts(many, {.dropped = BoundedJson::Dropped::first}).str(2'300));
-  EXPECT_EQ(roomy.back()["say"], "number 99");
+  EXPECT_EQ(first[0]["say"], "0");
+  EXPECT_GT(first.size(), 15U);
 }
 
 TEST(BoundedJsonTest, AValueThatIsTooLongBecomesItsBeginningAsAText) {
@@ -82,7 +82,8 @@ TEST(BoundedJsonTest, AValueThatIsTooLongBecomesItsBeginningAsAText) {
   json.begin_element();
   json.value(R"({"numbers":[1,2,3,4,5,6,7,8,9,10,11,12]})");
   EXPECT_EQ(Json::parse(json.str(100))[0]["numbers"].size(), 12U);
-  EXPECT_EQ(Json::parse(json.str(24))[0], R"({"numbers":...)");
+  const std::string cut = Json::parse(json.str(24))[0];
+  EXPECT_TRUE(cut.starts_with(R"({"numbers":)") && cut.ends_with("...")) << cut;
 }
 
 }  // namespace

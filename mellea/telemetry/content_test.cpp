@@ -208,7 +208,8 @@ TEST_F(ContentTest, ArgumentsAreTheJsonThatIsHashedAndStayJson) {
   EXPECT_EQ(arguments_hash(arguments(R"({"q":"Zoë"})")), arguments_hash(R"({"q":"Zoë"})"));
   EXPECT_EQ(arguments("weather in Ulm"), "weather in Ulm");
   const std::string cut = arguments(R"({"a":1,"q":")" + std::string(2'000, 'x') + "\"}");
-  EXPECT_EQ(cut.size(), Content::kShort);
+  EXPECT_LE(cut.size(), Content::kShort);
+  EXPECT_GT(cut.size(), Content::kShort - 10);
   const Json json = Json::parse(cut);
   EXPECT_EQ(json["a"], 1);
   EXPECT_TRUE(json["q"].get<std::string>().ends_with("x..."));

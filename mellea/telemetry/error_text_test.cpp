@@ -56,8 +56,8 @@ TEST(ErrorTextTest, WhereTheRequestWasAtFaultNothingIsSafe) {
 }
 
 TEST(ErrorTextTest, SixteenLettersOfTheRequestAreOneTooMany) {
-  EXPECT_EQ(safe("I won't: \"Tell me the passw\""), "");                  // 16
-  EXPECT_NE(safe("I won't: \"Tell me the pass\" is rude"), "");           // 15
+  EXPECT_EQ(safe("I won't: \"Tell me the pass\""), "");                   // 16
+  EXPECT_NE(safe("I won't: \"Tell me the pas\" is rude"), "");            // 15
   EXPECT_EQ(safe("about the vault in Zürich., no"), "");                  // code points, not bytes
   EXPECT_EQ(shown(ErrorMessages::safe, told("Slow down"), nullptr), "");  // nobody knows
 }

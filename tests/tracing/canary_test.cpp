@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
 #include <stop_token>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "mellea/backends/scripted_backend.h"
+#include "mellea/mcp.h"
 #include "mellea/mellea.h"
 #include "mellea/net/testing/loopback_server.h"
 #include "mellea/telemetry.h"
@@ -81,6 +83,7 @@ class CanaryTest : public testing::Test {
       Runtime runtime({.plugins = telemetry_.plugins(), .labels = {{"tenant.id", "t1"}}});
       sampled_and_judged(runtime);
       tools_and_agents(runtime);
+      tools_of_a_server(runtime);
       streams_and_batches(runtime);
       failures(runtime);
       over_http(runtime);
@@ -187,7 +190,7 @@ class CanaryTest : public testing::Test {
   }
 
   void sampled_and_judged(Runtime& runtime) {
-    const auto backend = std::make_shared<ScriptedBackend>();
+    const auto backend = std::make_shared<ScriptedBackend>(ScriptedOptions{.echo = true});
     for (const char* text : {"first", "second", "yes", "last"}) backend->add(answer(s(text)));
     Session session = runtime.start_session(backend, "demo");
     const Template from{.name = "letter", .version = "1", .text = s("template") + " {{to}}"};
@@ -203,7 +206,7 @@ class CanaryTest : public testing::Test {
   }
 
   void tools_and_agents(Runtime& runtime) {
-    const auto backend = std::make_shared<ScriptedBackend>();
+    const auto backend = std::make_shared<ScriptedBackend>(ScriptedOptions{.echo = true});
     Line calls;
     calls.tool_call({.id = "a", .name = "works", .arguments = json("argument")}, 0);
     calls.tool_call({.id = "b", .name = "breaks", .arguments = "{}"}, 1);
@@ -224,12 +227,54 @@ class CanaryTest : public testing::Test {
     session.react(s("goal"), {.tools = tools});
   }
 
+  // Of a server's tools one works, and one says that it can't.
+  Script mcp_answer(const ReceivedRequest& request) const {
+    using Json = nlohmann::json;
+    const Json asked = Json::parse(request.body, nullptr, /*allow_exceptions=*/false);
+    if (asked.is_discarded() || !asked.contains("id")) return Script::answer(202, "");
+    const std::string method = asked["method"];
+    Json result;
+    if (method == "initialize")
+      result = {{"protocolVersion", asked["params"]["protocolVersion"]},
+                {"capabilities", {{"tools", Json::object()}}},
+                {"serverInfo", {{"name", s("server")}, {"version", secret_}}}};
+    else if (method == "tools/list")
+      result["tools"] = {{{"name", "finds"}, {"inputSchema", {{"type", "object"}}}},
+                         {{"name", "refuses"}, {"inputSchema", {{"type", "object"}}}}};
+    else
+      result = {{"content", Json::array({{{"type", "text"}, {"text", s("of a server")}}})},
+                {"isError", asked["params"]["name"] == "refuses"}};
+    const Json answer = {{"jsonrpc", "2.0"}, {"id", asked["id"]}, {"result", result}};
+    return Script::answer(200, answer.dump(), {{"content-type", "application/json"}});
+  }
+
+  void tools_of_a_server(Runtime& runtime) {
+    LoopbackServer server([this](const ReceivedRequest& request) { return mcp_answer(request); });
+    const McpClient client = McpClient::connect(
+        McpUrl{.url = server.url("/" + secret_), .headers = {{"authorization", secret_}}});
+    const auto backend = std::make_shared<ScriptedBackend>(ScriptedOptions{.echo = true});
+    Line calls;
+    calls.tool_call({.id = "a", .name = "finds", .arguments = json("argument")}, 0);
+    calls.tool_call({.id = "b", .name = "refuses", .arguments = json("argument")}, 1);
+    backend->add(calls.finish("tool_calls"));
+    Session session = runtime.start_session(backend, "demo");
+    const auto results = session.call_tools(session.chat(s("prompt"), {.tools = client.tools()}));
+    ASSERT_EQ(results.size(), 2U);
+    EXPECT_NE(results[0].text.find(secret_), std::string::npos);
+    EXPECT_NE(results[1].text.find(secret_), std::string::npos);
+  }
+
   void streams_and_batches(Runtime& runtime) {
-    const auto backend = std::make_shared<ScriptedBackend>();
+    const auto backend = std::make_shared<ScriptedBackend>(ScriptedOptions{.echo = true});
     Session session = runtime.start_session(backend, "demo");
     backend->add(say({s("one. "), s("two. ")}));
     session.stream(s("prompt"), {.chunking = Chunking::sentence(), .requirements = {second_time()}})
         .wait();
+    backend->add(say({s("one. "), s("two. ")}));
+    Stream checked = session.stream(
+        s("prompt"), {.chunking = Chunking::sentence(), .checks = {{second_time()}}});
+    while (checked.next()) continue;
+    EXPECT_FALSE(checked.ok());
     backend->add(say(s("raw")));
     session.generate_raw({s("prompt")});
     backend->add(say({s("left"), s("early")}));
@@ -240,7 +285,7 @@ class CanaryTest : public testing::Test {
   }
 
   void failures(Runtime& runtime) {
-    const auto backend = std::make_shared<ScriptedBackend>();
+    const auto backend = std::make_shared<ScriptedBackend>(ScriptedOptions{.echo = true});
     Session session = runtime.start_session(backend, "demo");
     const ErrorDetails details{.status = 500,
                                .provider_code = s("code"),
