@@ -356,6 +356,8 @@ class Demo {
     }
     const std::uintmax_t before = size_of(arguments_.trace_file);
     config_.sampler = {};  // this trace is wanted
+    if (arguments_.content)
+      config_.content.mode = config_.content.mode | telemetry::ContentMode::span;
     config_.exporters.emplace_back(telemetry::OtlpFile{arguments_.trace_file});
     config_.exporters.emplace_back(spans_);
     Telemetry telemetry(config_);
@@ -390,7 +392,9 @@ class Demo {
   void show_trace(bool saved) {
     const auto spans = spans_->spans();
     console_.write('\n' + telemetry::render_tree(spans, tree_style(console_.output_canvas())));
-    console_.write("\nNo prompt or answer is in this trace. ");
+    const bool content = includes(config_.content.mode, telemetry::ContentMode::span);
+    console_.write(content ? "\nPrompts and answers are in this trace. "
+                           : "\nNo prompt or answer is in this trace (--content puts them in). ");
     console_.write((saved ? "Saved: " : "Not saved: ") + one_line(arguments_.trace_file) +
                    (saved ? " (OTLP JSON).\n" : " can't be written.\n"));
     console_.write(

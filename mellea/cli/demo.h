@@ -12,6 +12,7 @@ namespace mellea::cli {
 struct DemoArguments {
   bool local = false;  // a model that is made for it, run by llama-server or in this process
   bool json = false;
+  bool content = false;  // prompts and answers go into the trace
   std::string trace_file = "demo.trace.jsonl";
 };
 

@@ -145,6 +145,8 @@ void add_trace_flags(CLI::App& command, TraceArguments& trace) {
   command.add_option("--trace-file", trace.file, "append OTLP JSON")
       ->type_name("FILE")
       ->group(group);
+  command.add_flag("--content", trace.content, "prompts and answers into the trace of this call")
+      ->group(group);
 }
 
 CLI::App& add_command(CLI::App& app, const char* name, const char* description) {
@@ -185,6 +187,7 @@ void describe(CLI::App& app, Typed& typed) {
   demo.add_flag(
       "--local", typed.demo.local,
       "calls to a real model instead: a tiny one, run by llama-server or in this process");
+  demo.add_flag("--content", typed.demo.content, "prompts and answers into the trace");
   demo.add_flag("--json", typed.demo.json, "one JSON object");
 
   CLI::App& doctor = add_command(app, "doctor", "What is configured, and whether it works");

@@ -642,6 +642,25 @@ TEST(Chat, WritesItsTraceAsJsonToStandardErrorAndAFile) {
   }
 }
 
+TEST(Chat, WithContentThePromptAndTheAnswerAreInTheTrace) {
+  LoopbackServer server({answer("Hello there")});
+  const auto file = temporary_folder("content") / "t.jsonl";
+  const Ended ended = run(
+      chat_with(server, {"--trace", "--trace-file", file.string(), "--content", "Good morning"}));
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_NE(ended.err.find("asked: Good morning"), std::string::npos) << ended.err;
+  EXPECT_NE(ended.err.find("said: Hello there"), std::string::npos) << ended.err;
+  EXPECT_NE(content_of(file).find("gen_ai.input.messages"), std::string::npos);
+}
+
+TEST(Chat, ContentWithoutATraceIsRefused) {
+  LoopbackServer server({answer("Hi")});
+  const Ended ended = run(chat_with(server, {"--content", "Hi"}));
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_NE(ended.err.find("--content: there is no trace"), std::string::npos) << ended.err;
+  EXPECT_TRUE(server.requests().empty());
+}
+
 TEST(Chat, TracesAlsoAsTheEnvironmentSays) {
   LoopbackServer server({answer("Hi")});
   const FolderForTest folder;

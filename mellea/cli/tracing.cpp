@@ -94,7 +94,13 @@ telemetry::Config config_from(const Environment& environment, Console& console) 
 }
 
 void add_exporters(telemetry::Config& config, const TraceArguments& arguments, Console& console) {
-  if (arguments.file.empty() && arguments.form.empty()) return;
+  if (arguments.content) config.content.mode = config.content.mode | telemetry::ContentMode::span;
+  if (arguments.file.empty() && arguments.form.empty()) {
+    if (arguments.content && config.exporters.empty())
+      throw UsageError(
+          "--content: there is no trace to put it in: add --trace or --trace-file FILE");
+    return;
+  }
   config.sampler = {};  // who asks for this trace wants it
   if (!arguments.file.empty()) config.exporters.emplace_back(telemetry::OtlpFile{arguments.file});
   if (arguments.form == "tree" && !shows_trees(config))

@@ -12,6 +12,7 @@ namespace mellea::cli {
 struct TraceArguments {
   std::string form{};  // of --trace: "tree" or "json"; empty: not wanted
   std::string file{};
+  bool content = false;  // prompts and answers go into the trace
 };
 
 // Throws UsageError for a form that there is not, or a file that can't be appended to.
@@ -21,7 +22,8 @@ void check(const TraceArguments& arguments);
 // `console`, which must outlive the Telemetry that is made of it.
 telemetry::Config config_from(const Environment& environment, Console& console);
 
-// What was asked for, on standard error and in the file.
+// What was asked for, on standard error and in the file. Throws UsageError where content is to go
+// into a trace that there is not.
 void add_exporters(telemetry::Config& config, const TraceArguments& arguments, Console& console);
 
 // Off if there are no exporters.

@@ -24,8 +24,12 @@ void set_header(Headers& headers, std::string_view name, std::string value) {
 class BackendTracingPlugin : public Plugin {
  public:
   BackendTracingPlugin(std::shared_ptr<Tracer> tracer, bool chunk_events,
-                       std::shared_ptr<const Pricing> pricing)
-      : tracer_(std::move(tracer)), chunk_events_(chunk_events), pricing_(std::move(pricing)) {}
+                       std::shared_ptr<const Pricing> pricing,
+                       std::shared_ptr<const Content> content)
+      : tracer_(std::move(tracer)),
+        chunk_events_(chunk_events),
+        pricing_(std::move(pricing)),
+        content_(std::move(content)) {}
 
   std::string_view name() const override { return "backend_tracing"; }
 
@@ -36,8 +40,8 @@ class BackendTracingPlugin : public Plugin {
     hooks.observe<GenerationRetry>([this](const GenerationRetry& event) { on_retry(event); }, how);
     hooks.observe<GenerationPostCall>([this](const auto& event) { on_end(event); }, how);
     hooks.observe<GenerationError>([this](const auto& event) { on_end(event); }, how);
-    hooks.observe<GenerationBatchPostCall>([this](const auto& event) { on_batch_end(event); }, how);
-    hooks.observe<GenerationBatchError>([this](const auto& event) { on_batch_end(event); }, how);
+    hooks.observe<GenerationBatchPostCall>([this](const auto& event) { on_end(event); }, how);
+    hooks.observe<GenerationBatchError>([this](const auto& event) { on_end(event); }, how);
     if (chunk_events_)
       hooks.observe<GenerationEvent>([this](const GenerationEvent& event) { on_chunk(event); },
                                      how);
@@ -49,35 +53,18 @@ class BackendTracingPlugin : public Plugin {
   template <class Opening>
   void follow(Subscriber& hooks) {
     const How how{.priority = kTelemetryPriority};
+    const auto begin = [content = content_](SpanRecord& record, const Opening& event) {
+      describe(record, event);
+      if (content->in_spans()) show_question(record, *event.target, *event.request, *content);
+    };
     hooks.transform<Opening>(
-        [this](Opening& event) {
-          event.trace = open_span(*tracer_, event, describe<Opening>);
+        [this, begin](Opening& event) {
+          event.trace = open_span(*tracer_, event, begin);
           if (event.trace) set_header(event.headers, "traceparent", event.trace.traceparent());
         },
         how);
     hooks.observe<Opening>(
-        [this](const Opening& event) { open_missing_span(*tracer_, event, describe<Opening>); },
-        how);
-  }
-
-  template <class Opening>
-  static void describe(SpanRecord& record, const Opening& event) {
-    const Target& target = *event.target;
-    const Request& request = *event.request;
-    const std::string_view operation = operation_name(request.kind);
-    record.name = request.model.empty() ? operation : record.kept(operation, request.model);
-    record.library = "mellea.backend";
-    record.kind = kind_of(target);
-    set_request(record, target, request);
-    if constexpr (std::is_same_v<Opening, GenerationPreCall>) {
-      set_text(record, Fact::component_type, target.component);
-      if (request.stream) record.set(Fact::request_stream, true);
-      record.set(Fact::context_size, number(target.context_size));
-    } else {
-      record.set(Fact::num_actions, number(request.prompts.size()));
-    }
-    record.set(Fact::generation_id, event.scope.id().text());
-    set_iteration(record, event.scope);
+        [this, begin](const Opening& event) { open_missing_span(*tracer_, event, begin); }, how);
   }
 
   void on_retry(const GenerationRetry& event) {
@@ -113,61 +100,31 @@ class BackendTracingPlugin : public Plugin {
     });
   }
 
-  // What is known of the answer stands there however it ended.
   template <class Closing>
   void on_end(const Closing& event) {
     Tracer::Taken span = tracer_->take(event.opening->scope.id());
     if (!span.record) return;
-    if (event.reply) {
-      const Reply& reply = *event.reply;
-      set_reply(*span.record, reply);
-      if (reply.usage) set_cost(*span.record, *event.opening, &reply.response, *reply.usage);
-    }
-    set_effort(*span.record, event.effort, event.opening->request->stream);
-    end_span(*tracer_, event.opening->scope, std::move(span), event.ending);
-  }
-
-  template <class Closing>
-  void on_batch_end(const Closing& event) {
-    Tracer::Taken span = tracer_->take(event.opening->scope.id());
-    if (!span.record) return;
-    if (event.usage) {
-      const bool any = event.replies && !event.replies->empty();
-      set_usage(*span.record, *event.usage);
-      set_cost(*span.record, *event.opening, any ? &event.replies->front().response : nullptr,
-               *event.usage);
-    }
-    set_effort(*span.record, event.effort, false);
-    end_span(*tracer_, event.opening->scope, std::move(span), event.ending);
-  }
-
-  template <class Opening>
-  void set_cost(SpanRecord& record, const Opening& opening, const ResponseInfo* response,
-                const Usage& usage) {
-    if (!pricing_) return;
-    const auto cost = pricing_->cost({.provider = opening.target->provider,
-                                      .model = opening.request->model,
-                                      .endpoint = opening.target->endpoint,
-                                      .response = response,
-                                      .usage = usage});
-    if (!cost) return;
-    record.set(Fact::cost, cost->whole);
-    if (cost->input) record.set(Fact::input_cost, *cost->input);
-    if (cost->output) record.set(Fact::output_cost, *cost->output);
+    complete(*span.record, event, pricing_.get());
+    const Request& request = *event.opening->request;
+    if (content_->in_spans())
+      content_->set_replies(*span.record, replies_of(event), event.ending.outcome);
+    end_span(*tracer_, event.opening->scope, std::move(span), event.ending, &request);
   }
 
   const std::shared_ptr<Tracer> tracer_;
   const bool chunk_events_;
   const std::shared_ptr<const Pricing> pricing_;  // null: nobody asks
+  const std::shared_ptr<const Content> content_;  // never null
 };
 
 }  // namespace
 
 std::shared_ptr<Plugin> make_backend_tracing_plugin(std::shared_ptr<Tracer> tracer,
                                                     bool chunk_events,
-                                                    std::shared_ptr<const Pricing> pricing) {
-  return std::make_shared<BackendTracingPlugin>(std::move(tracer), chunk_events,
-                                                std::move(pricing));
+                                                    std::shared_ptr<const Pricing> pricing,
+                                                    std::shared_ptr<const Content> content) {
+  return std::make_shared<BackendTracingPlugin>(std::move(tracer), chunk_events, std::move(pricing),
+                                                std::move(content));
 }
 
 }  // namespace mellea::telemetry

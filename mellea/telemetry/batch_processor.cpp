@@ -39,21 +39,29 @@ class BatchProcessor::Loop : public ExportLoop {
   void close() noexcept override { sender_->close(); }
 
   const std::unique_ptr<BatchSender> sender_;
+  // With the lock held. Half of the bytes are full enough: the other half fills while they go.
+  bool is_full() const noexcept {
+    return queue_.size() >= options_.batch || bytes_ >= options_.bytes / 2;
+  }
+
   const BatchOptions options_;
-  std::deque<SpanPtr> queue_;  // guarded by mutex_
+  std::deque<SpanPtr> queue_;  // guarded by mutex_, as the next
+  std::size_t bytes_ = 0;      // that those in the queue and under way take
 };
 
 void BatchProcessor::Loop::add(std::span<const SpanPtr> spans) {
   const Lock lock(mutex_);
   for (const SpanPtr& span : spans) {
-    if (stopping_ || queue_.size() >= options_.queue) {
+    const std::size_t bytes = span->bytes();
+    if (stopping_ || queue_.size() >= options_.queue || bytes > options_.bytes - bytes_) {
       ++lost_;
       continue;
     }
+    const bool was_full = is_full();
     queue_.push_back(span);
+    bytes_ += bytes;
     ++accepted_;
-    const std::size_t waiting = queue_.size();
-    if (waiting == 1 || waiting == options_.batch) wake_.notify_one();
+    if (queue_.size() == 1 || (is_full() && !was_full)) wake_.notify_one();
   }
 }
 
@@ -64,9 +72,8 @@ BatchHealth BatchProcessor::Loop::health() {
 
 bool BatchProcessor::Loop::wait(Lock& lock) {
   wake_.wait(lock, [&] { return !queue_.empty() || stopping_; });
-  wake_.wait_until(lock, Instant::clock::now() + options_.delay, [&] {
-    return queue_.size() >= options_.batch || flush_to_ > finished_ || stopping_;
-  });
+  wake_.wait_until(lock, Instant::clock::now() + options_.delay,
+                   [&] { return is_full() || flush_to_ > finished_ || stopping_; });
   return !queue_.empty();
 }
 
@@ -76,6 +83,8 @@ ExportLoop::Delivery BatchProcessor::Loop::deliver(Lock& lock) {
   std::vector<SpanPtr> batch(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
   queue_.erase(queue_.begin(), end);
   lock.unlock();
+  std::size_t bytes = 0;
+  for (const SpanPtr& span : batch) bytes += span->bytes();
   Delivery delivery{.count = static_cast<std::int64_t>(count)};
   try {
     delivery.failure = sender_->send(batch);
@@ -84,6 +93,7 @@ ExportLoop::Delivery BatchProcessor::Loop::deliver(Lock& lock) {
   }
   batch.clear();
   lock.lock();
+  bytes_ -= bytes;
   return delivery;
 }
 

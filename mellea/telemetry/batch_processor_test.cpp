@@ -107,6 +107,37 @@ TEST_F(BatchProcessorTest, ABatchFitsTheQueue) {
   EXPECT_TRUE(none->shutdown(in(10s)));
 }
 
+// A span that takes more than `bytes`.
+SpanPtr large(std::size_t bytes) {
+  auto record = make_span({});
+  record->set(Fact::input_messages, std::string_view(std::string(bytes, 'x')));
+  EXPECT_GT(record->bytes(), bytes);
+  return record;
+}
+
+TEST_F(BatchProcessorTest, TheQueueIsBoundedInBytesTooThoseUnderWayIncluded) {
+  desk_->hold = true;
+  const SpanPtr span = large(100'000);
+  const auto p = processor({.delay = 1h, .bytes = 4 * span->bytes()});
+  for (int at = 0; at < 2; ++at) p->export_spans({&span, 1});
+  desk_->wait_for_batches(1);  // half of it is enough to send
+  for (int at = 0; at < 4; ++at) p->export_spans({&span, 1});
+  EXPECT_EQ(p->lost(), 2);
+  desk_->let_go();
+  EXPECT_TRUE(p->flush(in(10s)));
+  EXPECT_EQ(p->health().delivered, 4);
+}
+
+TEST_F(BatchProcessorTest, WhatWasSentLeavesItsBytesToOthers) {
+  const SpanPtr span = large(100'000);
+  const auto p = processor({.delay = 1h, .bytes = 2 * span->bytes()});
+  for (int at = 0; at < 10; ++at) {
+    p->export_spans({&span, 1});
+    EXPECT_TRUE(p->flush(in(10s)));
+  }
+  EXPECT_EQ(p->lost(), 0);
+}
+
 TEST_F(BatchProcessorTest, WhatIsThereIsSentAfterTheDelay) {
   const auto p = processor({.delay = 1ms});
   add(*p, 1);

@@ -64,6 +64,7 @@ struct BatchOptions {
   std::size_t queue = 2048;                // spans
   std::size_t batch = 512;                 // spans; as many are sent at once
   std::chrono::milliseconds delay{5'000};  // or as many as there are, after this time
+  std::size_t bytes = 64U << 20U;          // that spans take, those under way included
 };
 
 // Which measurements may become exemplars: values with the span in which they were measured.
@@ -108,6 +109,39 @@ struct MetricsConfig {
   std::shared_ptr<MetricMirror> mirror{};  // hears of all that is measured; any: metrics are on
 };
 
+// Where what was said to a model, and by it, is shown.
+enum class ContentMode : std::uint8_t {
+  none = 0,
+  span = 1,   // on the spans
+  event = 2,  // in a log record for each request, whether its span is sampled or not
+  both = 3,
+};
+
+constexpr ContentMode operator|(ContentMode a, ContentMode b) noexcept {
+  return static_cast<ContentMode>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
+}
+
+constexpr bool includes(ContentMode mode, ContentMode one) noexcept { return (mode | one) == mode; }
+
+struct ContentOptions {
+  ContentMode mode = ContentMode::none;
+  // Makes of each text what may be shown; given all of it, once for each place where it is shown,
+  // by several threads at once. If it throws, the text is withheld, and that is a warning. What is
+  // shown of error messages goes through it too.
+  std::function<std::string(std::string_view)> redact{};
+  std::size_t text = 8'192;        // code points of one text; what is longer ends in "..."
+  std::size_t attribute = 65'536;  // bytes of one attribute that is JSON
+};
+
+// What is shown of the messages of failures.
+enum class ErrorMessages : std::uint8_t {
+  none,
+  // What a provider said in its JSON: 256 code points, without keys, and not where the request was
+  // at fault (400, 422), or 16 code points in a row are of it.
+  safe,
+  full,  // all that the exception says, without keys
+};
+
 // What tokens cost, for the metric and for spans.
 struct PricingOptions {
   bool enabled = true;
@@ -127,6 +161,8 @@ struct Config {
   Plugins plugins{};  // beside those of telemetry
   // What is wrong is told here, one sentence at a time, on any thread.
   std::function<void(std::string_view)> warn{};
+  ContentOptions content{};
+  ErrorMessages error_messages = ErrorMessages::none;
 };
 
 }  // namespace mellea::telemetry

@@ -31,6 +31,7 @@ class Reader {
     read_batches();
     read_metrics();
     read_pricing();
+    read_content();
     settings_.config.chunk_events =
         variables_.flag(variables_.get("MELLEA_GENERATION_CHUNK_EVENTS")).value_or(false);
     if (settings_.traces) read_trace_exporters(traces);
@@ -50,10 +51,6 @@ class Reader {
       variables_.warn(traces.switched_on_by() +
                       ": spans go nowhere: set MELLEA_TRACES_OTLP, MELLEA_TRACES_CONSOLE or "
                       "MELLEA_TRACES_FILE");
-    for (const char* name :
-         {"MELLEA_TRACES_CONTENT", "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"})
-      if (const Setting content = variables_.get(name); variables_.flag(content).value_or(false))
-        variables_.no_effect(content, "this version never records prompts and answers");
   }
 
   void read_metric_exporters(SignalVariables& metrics) {
@@ -117,6 +114,30 @@ class Reader {
       known.append(known.empty() ? "" : ", ").append(word);
     }
     variables_.no_effect(setting, "known are " + known);
+  }
+
+  // Either may ask for it. The contract's words are booleans, OpenTelemetry's once were.
+  void read_content() {
+    Config& config = settings_.config;
+    const auto ask = [&](const char* name, std::vector<std::pair<std::string, ContentMode>> words) {
+      for (const char* yes : {"true", "1", "yes"}) words.emplace_back(yes, ContentMode::span);
+      for (const char* no : {"false", "0", "no"}) words.emplace_back(no, ContentMode::none);
+      ContentMode mode = ContentMode::none;
+      read_word(variables_.get(name), std::move(words), mode);
+      config.content.mode = config.content.mode | mode;
+    };
+    ask("MELLEA_TRACES_CONTENT",
+        {{"span", ContentMode::span}, {"event", ContentMode::event}, {"both", ContentMode::both}});
+    ask("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
+        {{"no_content", ContentMode::none},
+         {"span_only", ContentMode::span},
+         {"event_only", ContentMode::event},
+         {"span_and_event", ContentMode::both}});
+    read_word(variables_.get("MELLEA_ERROR_MESSAGES"),
+              {{"none", ErrorMessages::none},
+               {"safe", ErrorMessages::safe},
+               {"full", ErrorMessages::full}},
+              config.error_messages);
   }
 
   void read_pricing() {

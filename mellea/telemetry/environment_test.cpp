@@ -159,8 +159,14 @@ TEST(EnvironmentTest, WhatIsWrongOrWithoutEffectIsAWarning) {
        "OTEL_TRACES_SAMPLER_ARG=2 has no effect: it is not a number from 0 to 1"},
       {otlp_and({{"OTEL_BSP_MAX_QUEUE_SIZE", "0"}}),
        "OTEL_BSP_MAX_QUEUE_SIZE=0 has no effect: it is not a number above 0"},
-      {otlp_and({{"MELLEA_TRACES_CONTENT", "true"}}),
-       "MELLEA_TRACES_CONTENT=true has no effect: this version never records prompts and answers"},
+      {otlp_and({{"MELLEA_TRACES_CONTENT", "on"}}),
+       "MELLEA_TRACES_CONTENT=on has no effect: known are span, event, both, true, 1, yes, false, "
+       "0, no"},
+      {otlp_and({{"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "both"}}),
+       "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=both has no effect: known are "
+       "no_content, span_only, event_only, span_and_event, true, 1, yes, false, 0, no"},
+      {otlp_and({{"MELLEA_ERROR_MESSAGES", "true"}}),
+       "MELLEA_ERROR_MESSAGES=true has no effect: known are none, safe, full"},
   };
   for (const Row& row : rows)
     EXPECT_EQ(read(row.variables).warnings, std::vector<std::string>{row.expected});
@@ -339,6 +345,30 @@ TEST(EnvironmentTest, ReadsHowMetricsAreReadAndWhatThingsCost) {
   EXPECT_TRUE(config.pricing.enabled);
   EXPECT_EQ(config.pricing.file, "p.json");
   EXPECT_FALSE(read({{"MELLEA_PRICING_ENABLED", "no"}}).config.pricing.enabled);
+}
+
+TEST(EnvironmentTest, ContentIsAskedForInTheWordsOfTheContractAndOfOpenTelemetry) {
+  const auto mode = [](const std::string& ours, const std::string& standard) {
+    return read({{"MELLEA_TRACES_CONTENT", ours},
+                 {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", standard}})
+        .config.content.mode;
+  };
+  EXPECT_EQ(mode("", ""), ContentMode::none);
+  EXPECT_EQ(mode("Yes", ""), ContentMode::span);
+  EXPECT_EQ(mode("span", ""), ContentMode::span);
+  EXPECT_EQ(mode("event", ""), ContentMode::event);
+  EXPECT_EQ(mode("both", "NO_CONTENT"), ContentMode::both);
+  EXPECT_EQ(mode("", "true"), ContentMode::span);
+  EXPECT_EQ(mode("", "SPAN_ONLY"), ContentMode::span);
+  EXPECT_EQ(mode("", "event_only"), ContentMode::event);
+  EXPECT_EQ(mode("no", "Span_And_Event"), ContentMode::both);
+  EXPECT_EQ(mode("span", "EVENT_ONLY"), ContentMode::both);  // either may ask for it
+}
+
+TEST(EnvironmentTest, ReadsWhatIsShownOfErrors) {
+  EXPECT_EQ(read({}).config.error_messages, ErrorMessages::none);
+  EXPECT_EQ(read({{"MELLEA_ERROR_MESSAGES", "Safe"}}).config.error_messages, ErrorMessages::safe);
+  EXPECT_EQ(read({{"MELLEA_ERROR_MESSAGES", "full"}}).config.error_messages, ErrorMessages::full);
 }
 
 TEST(EnvironmentTest, TheTreeIsUtf8WhereTheLocaleIs) {

@@ -143,8 +143,8 @@ enum class Fact : std::uint16_t {
   error_category,
   block_event,
   exporter,
-  // What was said: only where it is asked for. Messages, instructions, tools, arguments, results
-  // and variables are JSON texts; docs/telemetry.md says of which shape.
+  // What was said: only where it is asked for. Messages, instructions, tools and variables are JSON
+  // texts, arguments and results are where they were; docs/telemetry.md says of which shape.
   input_messages,
   output_messages,
   system_instructions,

@@ -31,11 +31,11 @@ void set_prompt(SpanRecord& record, const Prompt& prompt) {
   set_text(record, Fact::prompt_version, prompt.version);
 }
 
-void add_evaluation(SpanRecord& record, const Checked& checked, Instant at,
+void add_evaluation(SpanRecord& record, const Checked& checked, Instant at, const Content& content,
                     const Evaluated& evaluated) {
   const Requirement& requirement = checked.requirement;
   const ValidationResult& result = checked.result;
-  std::array<Attribute, 6> attributes{{
+  std::array<Attribute, 7> attributes{{
       {Fact::evaluation_name,
        requirement.name().empty() ? requirement.kind() : std::string_view(requirement.name())},
       {Fact::evaluation_label, result.passed ? "pass" : "fail"},
@@ -47,6 +47,8 @@ void add_evaluation(SpanRecord& record, const Checked& checked, Instant at,
   const std::string generation = evaluated.generation.id().text();
   if (evaluated.generation) add(Fact::generation_id, std::string_view(generation));
   if (!evaluated.response_id.empty()) add(Fact::response_id, evaluated.response_id);
+  const std::string reason = content.in_spans() ? content.text(result.reason) : std::string();
+  if (!reason.empty()) add(Fact::evaluation_explanation, std::string_view(reason));
   record.add_last_event(span_event::kEvaluation, at, std::span(attributes).first(count));
 }
 

@@ -10,6 +10,7 @@
 #include "mellea/core/prompt.h"
 #include "mellea/core/requirement.h"
 #include "mellea/core/scope.h"
+#include "mellea/telemetry/content.h"
 #include "mellea/telemetry/span.h"
 
 namespace mellea::telemetry {
@@ -34,8 +35,8 @@ struct Evaluated {
   std::string_view response_id{};
 };
 // What was found of a requirement, as an event. The requirement goes by its name or its kind: its
-// text is the program's, and the reason may be a model's.
-void add_evaluation(SpanRecord& record, const Checked& checked, Instant at,
+// text is the program's, and the reason, which may be a model's, is there only with `content`.
+void add_evaluation(SpanRecord& record, const Checked& checked, Instant at, const Content& content,
                     const Evaluated& evaluated = {});
 std::int64_t passed_count(const std::vector<Checked>& checks);
 

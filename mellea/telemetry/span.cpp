@@ -21,7 +21,7 @@ std::string_view name_of(const Key& key) noexcept {
 }
 
 SpanRecord::SpanRecord()
-    : memory_(buffer_.data(), buffer_.size()),
+    : memory_(buffer_.data(), buffer_.size(), &overflow_),
       attributes_(&memory_),
       events_(&memory_),
       links_(&memory_) {

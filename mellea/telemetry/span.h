@@ -87,6 +87,8 @@ class SpanRecord {
   std::span<const TraceRef> links() const noexcept { return links_; }
   std::uint32_t dropped_events() const noexcept { return dropped_events_; }
 
+  std::size_t bytes() const noexcept { return sizeof *this + overflow_.taken(); }
+
   std::string_view kept(std::string_view text);
   std::string_view kept(std::string_view first, std::string_view second);  // "first second"
   std::int64_t unix_time(Instant at) const noexcept;
@@ -97,7 +99,28 @@ class SpanRecord {
   Value kept_value(const Value& value);
   void append(std::string_view event, Instant at, std::span<const Attribute> attributes);
 
+  // What does not fit into the buffer, counted.
+  class Overflow : public std::pmr::memory_resource {
+   public:
+    std::size_t taken() const noexcept { return taken_; }
+
+   private:
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+      taken_ += bytes;
+      return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+    }
+    void do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) override {
+      std::pmr::new_delete_resource()->deallocate(memory, bytes, alignment);
+    }
+    bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
+      return this == &other;
+    }
+
+    std::size_t taken_ = 0;
+  };
+
   std::array<std::byte, 2048> buffer_;  // where memory_ begins
+  Overflow overflow_;
   std::pmr::monotonic_buffer_resource memory_;
   std::pmr::vector<Attribute> attributes_;
   std::pmr::vector<SpanEvent> events_;

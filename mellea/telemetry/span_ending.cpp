@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -106,9 +108,15 @@ std::string description(Errc code, const ErrorDetails& details) {
   return text;
 }
 
-void set_details(SpanRecord& record, const Error& error, Instant at) {
+void set_details(SpanRecord& record, const Ending& ending, const ErrorText& errors,
+                 const Request* request) {
+  if (!ending.error) return;
+  const Error& error = *ending.error;
   const ErrorDetails& details = error.details();
-  record.description = record.kept(description(error.code(), details));
+  const std::string message = errors.of(error, request);
+  std::string sentence = description(error.code(), details);
+  if (!message.empty()) sentence.append(": ").append(message);
+  record.description = record.kept(sentence);
   if (error.code() == Errc::blocked) {
     if (!details.plugin.empty()) record.set(Fact::block_plugin, details.plugin);
     if (is_code(details.block_code)) record.set(Fact::block_code, details.block_code);
@@ -119,8 +127,11 @@ void set_details(SpanRecord& record, const Error& error, Instant at) {
     record.set(Fact::provider_code, known_code(details.provider_code));
   if (is_one_of(details.request_id, kIdLetters, 128))
     record.set(Fact::request_id, details.request_id);
-  const Attribute type{Fact::exception_type, to_string(error.code())};
-  record.add_last_event(span_event::kException, at, {&type, 1});
+  const Attribute attributes[] = {{Fact::exception_type, to_string(error.code())},
+                                  {Fact::exception_message, std::string_view(message)}};
+  record.add_last_event(span_event::kException,
+                        ending.at == Instant{} ? Instant::clock::now() : ending.at,
+                        std::span(attributes).first(message.empty() ? 1 : 2));
 }
 
 // An answer that came whole and is not what its format says is told apart from one that never came.
@@ -129,10 +140,22 @@ std::string_view outcome_word(const Ending& ending, Errc code) {
   return ending.error && ending.error->details().unfit ? "parse_error" : "error";
 }
 
-void set_failure(SpanRecord& record, std::string_view outcome, Errc code) {
-  record.status = SpanStatus::error;
-  record.set(Fact::error_type, to_string(code));
-  record.set(Fact::outcome, outcome);
+// Nothing if it did not fail.
+std::optional<Errc> failure_of(const Ending& ending) {
+  if (ending.outcome == Outcome::ok || ending.outcome == Outcome::cancelled) return std::nullopt;
+  if (ending.error) return ending.error->code();
+  return ending.outcome == Outcome::blocked ? Errc::blocked : Errc::unknown;
+}
+
+void set_outcome(SpanRecord& record, const Ending& ending) {
+  if (ending.outcome == Outcome::cancelled) {
+    record.set(Fact::outcome, to_string(ending.outcome));
+    record.set(Fact::cancel_reason, to_string(ending.reason));
+  } else if (const std::optional<Errc> code = failure_of(ending)) {
+    record.status = SpanStatus::error;
+    record.set(Fact::error_type, to_string(*code));
+    record.set(Fact::outcome, outcome_word(ending, *code));
+  }
 }
 
 }  // namespace
@@ -153,27 +176,27 @@ void set_labels(SpanRecord& record, const Labels& labels) {
   }
 }
 
-void end_span(Tracer& tracer, const Scope& scope, Tracer::Taken span, const Ending& ending) {
-  SpanRecord& record = *span.record;
-  if (ending.outcome == Outcome::cancelled) {
-    record.set(Fact::outcome, to_string(ending.outcome));
-    record.set(Fact::cancel_reason, to_string(ending.reason));
-  } else if (ending.outcome != Outcome::ok) {
-    const Errc unknown = ending.outcome == Outcome::blocked ? Errc::blocked : Errc::unknown;
-    const Errc code = ending.error ? ending.error->code() : unknown;
-    set_failure(record, outcome_word(ending, code), code);
-    if (ending.error && span.failed_inside != code)
-      set_details(record, *ending.error,
-                  ending.at == Instant{} ? Instant::clock::now() : ending.at);
-    tracer.report_failure(scope, code);
-  }
+void end_span(Tracer& tracer, const Scope& scope, Tracer::Taken span, const Ending& ending,
+              const Request* request) {
+  const std::optional<Errc> failure = failure_of(ending);
+  const bool told = failure && span.failed_inside == failure;
+  set_outcome(*span.record, ending);
+  if (failure && !told) set_details(*span.record, ending, tracer.errors(), request);
+  if (failure) tracer.report_failure(scope, *failure);
   tracer.end(std::move(span.record), ending.at);
+}
+
+void set_ending(SpanRecord& record, const Ending& ending, const ErrorText& errors,
+                const Request* request) {
+  set_outcome(record, ending);
+  if (failure_of(ending)) set_details(record, ending, errors, request);
 }
 
 Ending stopped_ending(const Block& block, Instant at) {
   const ErrorDetails details{.plugin = block.plugin, .block_code = block.code};
   return {.outcome = Outcome::blocked,
-          .error = std::make_shared<const Error>(Errc::blocked, "blocked", details),
+          .error = std::make_shared<const Error>(
+              Errc::blocked, block.reason.empty() ? "blocked" : block.reason, details),
           .at = at};
 }
 

@@ -3,7 +3,9 @@
 
 #include <string_view>
 
+#include "mellea/core/request.h"
 #include "mellea/hooks/event.h"
+#include "mellea/telemetry/error_text.h"
 #include "mellea/telemetry/tracer.h"
 
 namespace mellea::telemetry {
@@ -13,8 +15,14 @@ void set_labels(SpanRecord& record, const Labels& labels);
 
 // Sets status and outcome, and ends the span. A failure stands with its details on the innermost
 // span alone: those around it have status and error.type. No text of a provider, of a plugin or of
-// the program gets here but words from closed lists, ids, and the name of the plugin that blocked.
-void end_span(Tracer& tracer, const Scope& scope, Tracer::Taken span, const Ending& ending);
+// the program gets here but words from closed lists, ids, the name of the plugin that blocked, and
+// what the tracer's ErrorText lets through. `request`: what failed, where that is known.
+void end_span(Tracer& tracer, const Scope& scope, Tracer::Taken span, const Ending& ending,
+              const Request* request = nullptr);
+
+// The same on a record that no tracer knows: status, outcome and details, no end.
+void set_ending(SpanRecord& record, const Ending& ending, const ErrorText& errors,
+                const Request* request);
 
 // How an operation ended that went well until a plugin stopped its closing event.
 Ending stopped_ending(const Block& block, Instant at);

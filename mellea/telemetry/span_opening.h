@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "mellea/hooks/hook.h"
+#include "mellea/telemetry/content.h"
 #include "mellea/telemetry/span_ending.h"
 #include "mellea/telemetry/tracer.h"
 
@@ -31,15 +32,25 @@ void open_missing_span(Tracer& tracer, const Opening& event, Describe&& describe
 
 // Subscribes to the beginnings. The span opens in a transform, so that it shows what is really
 // done; where a stop has skipped that, it opens when the stop is told.
-template <class Opening>
+template <class Opening, class Describe>
 void open_spans(Subscriber& hooks, const std::shared_ptr<Tracer>& tracer, How how,
-                void (*describe)(SpanRecord&, const Opening&)) {
+                const Describe& describe) {
   hooks.transform<Opening>(
       [tracer, describe](Opening& event) { event.trace = open_span(*tracer, event, describe); },
       how);
   hooks.observe<Opening>(
       [tracer, describe](const Opening& event) { open_missing_span(*tracer, event, describe); },
       how);
+}
+
+// `say(record, event, content)` as what describes or completes a span: for those that may show what
+// was said. `content` is never null.
+template <class Event>
+auto showing(std::shared_ptr<const Content> content,
+             void (*say)(SpanRecord&, const Event&, const Content&)) {
+  return [content = std::move(content), say](SpanRecord& record, const Event& event) {
+    say(record, event, *content);
+  };
 }
 
 template <class Closing>
@@ -50,10 +61,9 @@ Ending ending_of(const Closing& event) {
 }
 
 // Subscribes to the ends. `complete` says what has become known.
-template <class Closing>
-void close_spans(
-    Subscriber& hooks, const std::shared_ptr<Tracer>& tracer, How how,
-    void (*complete)(SpanRecord&, const Closing&) = [](SpanRecord&, const Closing&) {}) {
+template <class Closing, class Complete>
+void close_spans(Subscriber& hooks, const std::shared_ptr<Tracer>& tracer, How how,
+                 const Complete& complete) {
   hooks.observe<Closing>(
       [tracer, complete](const Closing& event) {
         const Scope& scope = event.opening->scope;
@@ -63,6 +73,11 @@ void close_spans(
         end_span(*tracer, scope, std::move(span), ending_of(event));
       },
       how);
+}
+
+template <class Closing>
+void close_spans(Subscriber& hooks, const std::shared_ptr<Tracer>& tracer, How how) {
+  close_spans<Closing>(hooks, tracer, how, [](SpanRecord&, const Closing&) {});
 }
 
 }  // namespace mellea::telemetry

@@ -103,7 +103,8 @@ bool ended_by_requirement(const StreamingEnd& event) {
 
 class StreamingTracingPlugin : public Plugin {
  public:
-  explicit StreamingTracingPlugin(std::shared_ptr<Tracer> tracer) : tracer_(std::move(tracer)) {}
+  StreamingTracingPlugin(std::shared_ptr<Tracer> tracer, std::shared_ptr<const Content> content)
+      : tracer_(std::move(tracer)), content_(std::move(content)) {}
 
   std::string_view name() const override { return "streaming_tracing"; }
 
@@ -131,7 +132,8 @@ class StreamingTracingPlugin : public Plugin {
       set_text(record, Fact::default_model, event.generation->request->model);
     }
     if (event.failures)
-      for (const Checked& failed : *event.failures) add_evaluation(record, failed, event.ending.at);
+      for (const Checked& failed : *event.failures)
+        add_evaluation(record, failed, event.ending.at, *content_);
     if (ended_by_requirement(event))
       end_span_unmet(*tracer_, std::move(span), event.ending.at);
     else
@@ -139,12 +141,14 @@ class StreamingTracingPlugin : public Plugin {
   }
 
   const std::shared_ptr<Tracer> tracer_;
+  const std::shared_ptr<const Content> content_;  // never null
 };
 
 }  // namespace
 
-std::shared_ptr<Plugin> make_streaming_tracing_plugin(std::shared_ptr<Tracer> tracer) {
-  return std::make_shared<StreamingTracingPlugin>(std::move(tracer));
+std::shared_ptr<Plugin> make_streaming_tracing_plugin(std::shared_ptr<Tracer> tracer,
+                                                      std::shared_ptr<const Content> content) {
+  return std::make_shared<StreamingTracingPlugin>(std::move(tracer), std::move(content));
 }
 
 }  // namespace mellea::telemetry

@@ -12,6 +12,8 @@
 #include "mellea/core/fork.h"
 #include "mellea/telemetry/batch_processor.h"
 #include "mellea/telemetry/choosing_exporter.h"
+#include "mellea/telemetry/content.h"
+#include "mellea/telemetry/error_text.h"
 #include "mellea/telemetry/metric_reader.h"
 #include "mellea/telemetry/metrics_plugins.h"
 #include "mellea/telemetry/otlp_file_exporter.h"
@@ -165,8 +167,10 @@ void Telemetry::State::start_traces(const Config& config) {
   std::vector<std::shared_ptr<SpanExporter>> exporters;
   for (const Exporter& exporter : config.exporters)
     exporters.push_back(std::visit(Maker{config, resource, warnings, processors}, exporter));
-  tracer = std::make_shared<Tracer>(config.sampler, std::move(exporters));
-  plugins = make_tracing_plugins(tracer, config.chunk_events, pricing);
+  const auto content = std::make_shared<const Content>(config.content, warnings);
+  tracer = std::make_shared<Tracer>(config.sampler, std::move(exporters),
+                                    ErrorText(config.error_messages, content));
+  plugins = make_tracing_plugins(tracer, config.chunk_events, pricing, content);
 }
 
 void Telemetry::State::start_metrics(const Config& config) {
@@ -243,6 +247,8 @@ Telemetry::Telemetry(EnvironmentSettings settings) : state_(std::make_unique<Sta
   state_->warnings = std::make_shared<Warnings>(config.warn);
   for (std::string& warning : settings.warnings) state_->warnings->add(std::move(warning));
   if (!settings.traces && !settings.metrics) return;
+  if (includes(config.content.mode, ContentMode::event))
+    state_->warnings->add("content in events goes nowhere: there are no log records");
 
   state_->resource = std::make_shared<const Resource>(config.service_name, config.resource);
   if (config.pricing.enabled)

@@ -17,7 +17,7 @@ constexpr std::string_view kOperation = "execute_tool";
 constexpr std::size_t kLongestDescription = 500;  // code points
 
 // A name that the model made up is not shown: it might be anything.
-void describe(SpanRecord& record, const ToolPreInvoke& event) {
+void describe(SpanRecord& record, const ToolPreInvoke& event, const Content& content) {
   const std::string_view tool = event.tool ? std::string_view(event.tool->name) : "unknown";
   record.name = record.kept(kOperation, tool);
   record.set(Fact::operation, kOperation);
@@ -32,12 +32,15 @@ void describe(SpanRecord& record, const ToolPreInvoke& event) {
   record.set(Fact::is_control_flow, event.control_flow);
   set_conversation(record, event.conversation);
   set_generation(record, event.asked_by);
+  if (content.in_spans()) content.set_arguments(record, event.call.arguments);
 }
 
-void complete(SpanRecord& record, const ToolPostInvoke& event) {
+// What a plugin stopped the model is not told, and a failure is no result.
+void complete(SpanRecord& record, const ToolPostInvoke& event, const Content& content) {
   const bool good = event.ending.outcome == Outcome::ok && !event.stopped;
   if (event.ending.outcome != Outcome::cancelled)
     record.set(Fact::tool_status, good ? "success" : "failure");
+  if (good && content.in_spans()) content.set_result(record, event.output);
   if (event.took.count() == 0) return;  // it never ran
   using std::chrono::milliseconds;
   record.set(Fact::tool_time,
@@ -46,23 +49,26 @@ void complete(SpanRecord& record, const ToolPostInvoke& event) {
 
 class ToolTracingPlugin : public Plugin {
  public:
-  explicit ToolTracingPlugin(std::shared_ptr<Tracer> tracer) : tracer_(std::move(tracer)) {}
+  ToolTracingPlugin(std::shared_ptr<Tracer> tracer, std::shared_ptr<const Content> content)
+      : tracer_(std::move(tracer)), content_(std::move(content)) {}
 
   std::string_view name() const override { return "tool_tracing"; }
 
   void subscribe(Subscriber& hooks) override {
-    open_spans<ToolPreInvoke>(hooks, tracer_, kHow, describe);
-    close_spans<ToolPostInvoke>(hooks, tracer_, kHow, complete);
+    open_spans<ToolPreInvoke>(hooks, tracer_, kHow, showing(content_, describe));
+    close_spans<ToolPostInvoke>(hooks, tracer_, kHow, showing(content_, complete));
   }
 
  private:
   const std::shared_ptr<Tracer> tracer_;
+  const std::shared_ptr<const Content> content_;  // never null
 };
 
 }  // namespace
 
-std::shared_ptr<Plugin> make_tool_tracing_plugin(std::shared_ptr<Tracer> tracer) {
-  return std::make_shared<ToolTracingPlugin>(std::move(tracer));
+std::shared_ptr<Plugin> make_tool_tracing_plugin(std::shared_ptr<Tracer> tracer,
+                                                 std::shared_ptr<const Content> content) {
+  return std::make_shared<ToolTracingPlugin>(std::move(tracer), std::move(content));
 }
 
 }  // namespace mellea::telemetry

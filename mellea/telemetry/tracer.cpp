@@ -37,9 +37,11 @@ TraceRef new_ids(const TraceRef& parent) {
 
 }  // namespace
 
-Tracer::Tracer(Sampler sampler, std::vector<std::shared_ptr<SpanExporter>> exporters)
+Tracer::Tracer(Sampler sampler, std::vector<std::shared_ptr<SpanExporter>> exporters,
+               ErrorText errors)
     : sampler_(std::move(sampler)),
       exporters_(std::move(exporters)),
+      errors_(std::move(errors)),
       wall_clock_ahead_(measure_clocks()) {}
 
 Tracer::Started Tracer::start(const Scope& scope, Instant at, const TraceRef& given) {

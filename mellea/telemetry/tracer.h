@@ -14,6 +14,7 @@
 #include "mellea/core/error.h"
 #include "mellea/core/fork.h"
 #include "mellea/core/scope.h"
+#include "mellea/telemetry/error_text.h"
 #include "mellea/telemetry/sampler.h"
 #include "mellea/telemetry/span.h"
 #include "mellea/telemetry/span_exporter.h"
@@ -30,7 +31,9 @@ class Tracer {
   // More operations than this are not traced at once: more can only mean that they never end.
   static constexpr std::size_t kMostOpen = 65'536;
 
-  Tracer(Sampler sampler, std::vector<std::shared_ptr<SpanExporter>> exporters);
+  // `errors` says what spans show of the messages of failures: by default nothing.
+  Tracer(Sampler sampler, std::vector<std::shared_ptr<SpanExporter>> exporters,
+         ErrorText errors = {});
 
   struct Started {
     TraceRef ids{};                        // zero: nothing is traced any more
@@ -67,6 +70,8 @@ class Tracer {
   // Tells the open spans around `scope` that this failure has been reported with its details.
   void report_failure(const Scope& scope, Errc code);
 
+  const ErrorText& errors() const noexcept { return errors_; }
+
   // False if `until` was too early, or a span was lost meanwhile.
   bool flush(Instant until);
   // Ends what is open, marked as unfinished, and lets the exporters finish.
@@ -92,6 +97,7 @@ class Tracer {
 
   const Sampler sampler_;
   const std::vector<std::shared_ptr<SpanExporter>> exporters_;
+  const ErrorText errors_;
   const ForkMark fork_;
   std::atomic<bool> closed_{false};
   std::atomic<bool> any_trace_state_{false};    // or nobody looks for one

@@ -14,15 +14,16 @@
 namespace mellea::telemetry {
 
 Plugins make_tracing_plugins(const std::shared_ptr<Tracer>& tracer, bool chunk_events,
-                             std::shared_ptr<const Pricing> pricing) {
+                             std::shared_ptr<const Pricing> pricing,
+                             const std::shared_ptr<const Content>& content) {
   return {make_session_tracing_plugin(tracer),
-          make_component_tracing_plugin(tracer),
-          make_backend_tracing_plugin(tracer, chunk_events, std::move(pricing)),
-          make_streaming_tracing_plugin(tracer),
-          make_tool_tracing_plugin(tracer),
+          make_component_tracing_plugin(tracer, content),
+          make_backend_tracing_plugin(tracer, chunk_events, std::move(pricing), content),
+          make_streaming_tracing_plugin(tracer, content),
+          make_tool_tracing_plugin(tracer, content),
           make_sampling_tracing_plugin(tracer),
-          make_validation_tracing_plugin(tracer),
-          make_agent_tracing_plugin(tracer)};
+          make_validation_tracing_plugin(tracer, content),
+          make_agent_tracing_plugin(tracer, content)};
 }
 
 }  // namespace mellea::telemetry

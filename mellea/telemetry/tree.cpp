@@ -65,6 +65,7 @@ class Painter {
     for (const TreeRow& row : tree_.rows) {
       const std::string indent = indent_of(row);
       line(row, indent);
+      for (const std::string& words : said_in(*row.span)) note(row, words);
       for (const SpanEvent& event : row.span->events())
         if (const std::string text = note_of(event); !text.empty()) note(row, text);
     }

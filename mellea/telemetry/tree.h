@@ -21,7 +21,7 @@ struct TreeStyle {
 
 // Each trace is a tree under a header of its own; a span whose parent is not among `spans` stands
 // at the left. Parents show the sum of the tokens inside; what no provider told is `-`; where no
-// model was asked there is nothing. No prompt and no answer can be in it: the records have none.
+// model was asked there is nothing. What was said is in it only where the records have it.
 std::string render_tree(std::span<const SpanPtr> spans, const TreeStyle& style = {});
 
 }  // namespace mellea::telemetry

@@ -53,6 +53,26 @@ std::vector<std::string> lines_of(const std::string& text) {
 // A tree that begins on the line below.
 std::string_view below(std::string_view text) { return text.substr(1); }
 
+TEST(TreeTest, ShowsWhatWasSaidWhereTheSpanDoes) {
+  auto chat = make_chat({2, 0, "chat demo-small", 0, 181}, 42, 18);
+  chat->set(Fact::input_messages,
+            R"([{"role":"user","parts":[{"type":"text","content":"Earlier"}]},)"
+            R"({"role":"user","parts":[{"type":"text","content":"Why?"}]}])");
+  chat->set(Fact::output_messages,
+            R"([{"role":"assistant","parts":[{"type":"reasoning","content":"hm"},)"
+            R"({"type":"text","content":"Because\nso"},)"
+            R"({"type":"tool_call","name":"f","arguments":{"a":1}}],"finish_reason":"stop"}])");
+  const SpanPtr broken = [] {
+    auto record = make_chat({3, 0, "chat broken", 200, 300}, 1, 1);
+    record->set(Fact::input_messages, "no JSON");
+    return record;
+  }();
+  const std::string text = render_tree(std::vector<SpanPtr>{chat, broken});
+  EXPECT_NE(text.find("asked: Why?\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("said: Because so f {\"a\":1}\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find("Earlier"), std::string::npos) << text;
+}
+
 TEST(TreeTest, ShowsWhatHappened) {
   EXPECT_EQ(render_tree(demo()), below(R"(
 trace 00000000000000000000000000000001       in/out tokens     time  0                        641 ms

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
 
@@ -153,6 +154,25 @@ std::string compaction_note(const SpanEvent& event) {
          std::to_string(number_in(event, Fact::turns_after));
 }
 
+enum class Which { first, last };
+
+// Of one of the messages, the words that people read first.
+std::string words_of(std::string_view messages, Which which) {
+  using Json = nlohmann::json;
+  const Json list = Json::parse(messages, nullptr, /*allow_exceptions=*/false);
+  if (!list.is_array() || list.empty()) return {};
+  const Json& message = which == Which::first ? list.front() : list.back();
+  std::string words;
+  for (const Json& part : message.value("parts", Json::array())) {
+    if (part.value("type", "") == "reasoning") continue;
+    for (const char* key : {"content", "name", "arguments", "response", "modality"})
+      if (const auto said = part.find(key); said != part.end())
+        words.append(words.empty() ? "" : " ")
+            .append(said->is_string() ? said->get<std::string>() : said->dump());
+  }
+  return words;
+}
+
 }  // namespace
 
 std::string duration_text(double seconds) {
@@ -189,6 +209,18 @@ std::string mark_of(const TreeRow& row) {
   const std::string_view type = span.text(Fact::error_type);
   if (type == "blocked") return with("BLOCKED", " by ", span.text(Fact::block_plugin));
   return with(with("ERROR", " ", type), " ", number_text(span.find(Fact::http_status)));
+}
+
+std::vector<std::string> said_in(const SpanRecord& span) {
+  std::vector<std::string> lines;
+  const auto add = [&](std::string_view word, std::string said) {
+    if (!said.empty()) lines.push_back(std::string(word).append(": ").append(said));
+  };
+  add("asked", words_of(span.text(Fact::input_messages), Which::last));
+  add("said", words_of(span.text(Fact::output_messages), Which::first));
+  add("arguments", std::string(span.text(Fact::tool_call_arguments)));
+  add("result", std::string(span.text(Fact::tool_call_result)));
+  return lines;
 }
 
 std::string note_of(const SpanEvent& event) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "mellea/telemetry/span.h"
 #include "mellea/telemetry/tree_layout.h"
@@ -22,5 +23,8 @@ std::string mark_of(const TreeRow& row);
 
 // An event that has a line of its own; empty if it has none.
 std::string note_of(const SpanEvent& event);
+
+// What was said, where the span shows it: "asked: Why?", "said: Because."
+std::vector<std::string> said_in(const SpanRecord& span);
 
 }  // namespace mellea::telemetry

@@ -24,7 +24,6 @@ namespace {
 using scripted::call;
 using scripted::Line;
 using scripted::say;
-using telemetry::Attribute;
 using telemetry::Fact;
 using telemetry::MemoryExporter;
 using telemetry::SpanEvent;
@@ -59,10 +58,6 @@ std::string join(std::string text, std::string_view link, std::string_view more)
 
 class GoldenTracesTest : public testing::Test {
  protected:
-  void TearDown() override {
-    for (const SpanPtr& span : spans_) expect_no_secret(*span);
-  }
-
   void script(Line line) { backend_->add(std::move(line)); }
   Session session(SessionOptions options = {}) {
     return runtime_->start_session(backend_, "demo", std::move(options));
@@ -106,20 +101,6 @@ class GoldenTracesTest : public testing::Test {
 
  private:
   static std::size_t depth(const TreeRow& row) { return row.parent ? 1 + depth(*row.parent) : 0; }
-
-  static void expect_no_secret(const telemetry::SpanRecord& span) {
-    const auto look = [&](std::string_view text) {
-      EXPECT_EQ(text.find(kSecret), std::string_view::npos) << span.name << ": " << text;
-    };
-    const auto look_at = [&](std::span<const Attribute> attributes) {
-      for (const Attribute& attribute : attributes)
-        if (const auto* text = std::get_if<std::string_view>(&attribute.value)) look(*text);
-    };
-    look(span.name);
-    look(span.description);
-    look_at(span.attributes());
-    for (const SpanEvent& event : span.events()) look_at(event.attributes);
-  }
 
   std::vector<SpanPtr> spans_;
 };
