@@ -149,7 +149,9 @@ class BackendTracingPlugin : public Plugin {
                                       .model = opening.request->model,
                                       .endpoint = opening.target->endpoint,
                                       .response = response,
-                                      .usage = usage});
+                                      .usage = usage,
+                                      .scope = opening.scope,
+                                      .trace = opening.trace});
     if (cost) record.set(Fact::cost, *cost);
   }
 

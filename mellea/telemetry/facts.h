@@ -1,5 +1,5 @@
-// What spans and metrics can say. Code names facts; how each is called on the wire is a row of one
-// table.
+// What spans, metrics and log records can say. Code names facts; how each is called on the wire is
+// a row of one table.
 #pragma once
 
 #include <cstdint>
@@ -134,6 +134,12 @@ enum class Fact : std::uint16_t {
   error_category,
   block_event,
   exporter,
+  // Of log records alone.
+  ignored_option,
+  plugin_name,
+  slow_count,
+  signal,
+  lost_count,
   // What was said: only where it is asked for. Messages, instructions, tools, arguments, results
   // and variables are JSON texts; docs/telemetry.md says of which shape.
   input_messages,

@@ -26,10 +26,6 @@ struct ToJson {
   }
 };
 
-Json attribute(std::string_view key, Json value) {
-  return {{"key", to_utf8(key)}, {"value", std::move(value)}};
-}
-
 }  // namespace
 
 OtlpJson number_json(double value) {
@@ -38,17 +34,23 @@ OtlpJson number_json(double value) {
   return value;
 }
 
+OtlpJson value_json(const Value& value) { return std::visit(ToJson(), value); }
+
+OtlpJson attribute_json(std::string_view key, OtlpJson value) {
+  return {{"key", to_utf8(key)}, {"value", std::move(value)}};
+}
+
 OtlpJson attributes_json(std::span<const Attribute> attributes) {
   Json list = Json::array();
   for (const Attribute& one : attributes)
-    list.push_back(attribute(name_of(one.key), std::visit(ToJson(), one.value)));
+    list.push_back(attribute_json(name_of(one.key), value_json(one.value)));
   return list;
 }
 
 OtlpJson resource_json(const Resource& resource) {
   Json list = Json::array();
   for (const auto& [key, value] : resource.attributes)
-    list.push_back(attribute(key, text_value(value)));
+    list.push_back(attribute_json(key, text_value(value)));
   return {{"attributes", std::move(list)}};
 }
 

@@ -496,11 +496,14 @@ TEST_F(TelemetryTest, NoContentIsEverExported) {
   LoopbackServer server({Script::answer(200, "")});
   std::string tree;
   std::string metrics;
+  std::string logs;
   Telemetry telemetry(
       {.exporters = {OtlpHttp{.endpoint = server.url("/v1/traces")}, OtlpFile{path},
                      TreeText{.write = [&](auto text) { tree += text; }}},
        .chunk_events = true,
-       .metrics = {.exporters = {MetricsText{.write = [&](auto text) { metrics += text; }}}}});
+       .metrics = {.exporters = {MetricsText{.write = [&](auto text) { metrics += text; }}}},
+       .logs = {.exporters = {LogText{.json = true, .write = [&](auto text) { logs += text; }}},
+                .level = Severity::trace}});
   hooks_ = Hooks(telemetry.plugins(), nullptr);
   const auto s = session();
   const auto a = begin(
@@ -546,6 +549,9 @@ TEST_F(TelemetryTest, NoContentIsEverExported) {
   }
   EXPECT_NE(metrics.find("mellea_llm_errors_total"), std::string::npos);
   EXPECT_EQ(metrics.find("SECRET"), std::string::npos) << metrics;
+  EXPECT_NE(logs.find("gen_ai.client.operation.exception"), std::string::npos);
+  EXPECT_NE(logs.find("mellea.generation.retry"), std::string::npos);
+  EXPECT_EQ(logs.find("SECRET"), std::string::npos) << logs;
 }
 
 }  // namespace
