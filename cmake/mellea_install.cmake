@@ -45,7 +45,7 @@ install(
 # static mellea's dependencies are therefore plain requirements, so that --libs is enough. (libcurl's
 # own --static asks for development packages of all that libcurl can do.)
 set(MELLEA_PC_REQUIRES "nlohmann_json")
-set(MELLEA_PC_REQUIRES_PRIVATE "libcurl re2 simdjson yaml-cpp zlib")
+set(MELLEA_PC_REQUIRES_PRIVATE "libcurl re2 simdjson spdlog yaml-cpp zlib")
 if(MELLEA_WITH_LLAMA)
   string(APPEND MELLEA_PC_REQUIRES_PRIVATE " llama")
 endif()

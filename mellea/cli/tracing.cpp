@@ -86,6 +86,7 @@ telemetry::Config config_from(const Environment& environment, Console& console) 
   telemetry::Config config = std::move(settings.config);
   if (!settings.traces) config.exporters.clear();
   if (!settings.metrics) config.metrics.exporters.clear();
+  if (!settings.logs) config.logs.exporters.clear();
   config.warn = [&console](std::string_view warning) {
     console.warn("mellea: " + std::string(warning));
   };
@@ -112,7 +113,8 @@ void add_exporters(telemetry::Config& config, const TraceArguments& arguments, C
 }
 
 Telemetry make_telemetry(telemetry::Config config) {
-  const bool off = config.exporters.empty() && config.metrics.exporters.empty();
+  const bool off = config.exporters.empty() && config.metrics.exporters.empty() &&
+                   config.logs.exporters.empty();
   return off ? Telemetry() : Telemetry(std::move(config));
 }
 

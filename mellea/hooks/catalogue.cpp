@@ -18,7 +18,7 @@ struct Row {
 constexpr std::tuple kRows{
     Row<CallBegin>{{}, Place::outside, "scope origin", "origin"},
     Row<UserCodeBegin>{{}, Place::outside, "scope held", "held"},
-    Row<Diagnostic>{{}, Place::outside, "scope notice"},
+    Row<Diagnostic>{{}, Place::outside, "scope notice target"},
 
     Row<SessionPreInit>{Kind::session, Place::opening,
                         "scope at backend context span model options trace stopped",
@@ -53,7 +53,7 @@ constexpr std::tuple kRows{
                            "scope at target request headers trace stopped",
                            "request headers trace"},
     Row<GenerationEvent>{Kind::generation, Place::between, "scope chunk index"},
-    Row<GenerationRetry>{Kind::generation, Place::between, "scope at notice"},
+    Row<GenerationRetry>{Kind::generation, Place::between, "scope at notice target"},
     Row<GenerationPostCall>{Kind::generation, Place::closing,
                             "opening ending reply effort stopped"},
     Row<GenerationError>{Kind::generation, Place::closing, "opening ending reply effort"},
@@ -67,7 +67,8 @@ constexpr std::tuple kRows{
     Row<GenerationBatchError>{Kind::batch, Place::closing, "opening ending replies usage effort"},
 
     Row<ValidationPreCheck>{Kind::validation, Place::opening,
-                            "scope at evaluated reply context requirements options trace stopped",
+                            "scope at evaluated reply context conversation requirements options "
+                            "trace stopped",
                             "requirements options trace"},
     Row<ValidationPostCheck>{Kind::validation, Place::closing, "opening ending checks stopped",
                              "checks"},

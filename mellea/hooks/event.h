@@ -15,6 +15,8 @@
 
 namespace mellea {
 
+struct Target;
+
 // What a handler may do with an event, besides looking.
 struct Allows {
   bool change = false;
@@ -54,6 +56,7 @@ struct Diagnostic {
   static constexpr Allows allows{};
   const Scope scope{};  // nothing where no operation is concerned
   const Notice notice{};
+  const std::shared_ptr<const Target> target{};  // of the request it is about; null: about none
 };
 
 }  // namespace mellea

@@ -50,6 +50,7 @@ struct GenerationRetry {
   const Scope scope{};
   const Instant at{};
   const Notice notice{};
+  const std::shared_ptr<const Target> target{};
 };
 
 // What a reply took, on every path.

@@ -23,6 +23,7 @@ struct ValidationPreCheck {
   const Scope evaluated{};                     // the generation it came from; nothing if none
   const std::shared_ptr<const Reply> reply{};  // never null
   const Context context = Context::simple();   // what was said before it
+  const std::shared_ptr<const std::string> conversation{};  // its id; null outside of one
   Requirements requirements{};
   Cow<ModelOptions> options{};  // for those that a model judges
   TraceRef trace{};

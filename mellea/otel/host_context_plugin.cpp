@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "mellea/otel/values.h"
+#include "mellea/telemetry/logger.h"
 
 namespace mellea::otel {
 namespace {
@@ -25,14 +26,6 @@ class Current {
   nostd::unique_ptr<opentelemetry::context::Token> token_;
 };
 
-// Where user code within `scope` is in the trace.
-TraceRef place_of(const Scope& scope) {
-  if (scope.trace()) return scope.trace();
-  TraceRef place;
-  if (scope.origin()) place = TraceRef::from_traceparent(scope.origin()->traceparent);
-  return place ? place : scope.parent_trace();
-}
-
 // Without what is not the host's to know: our own span is no caller.
 void find_caller(CallBegin& event) {
   if (event.origin) return;
@@ -47,7 +40,7 @@ void find_caller(CallBegin& event) {
 }
 
 void make_current(UserCodeBegin& event) {
-  const TraceRef place = place_of(event.scope);
+  const TraceRef place = telemetry::place_of(event.scope);
   if (!place) return;
   const Origin* const origin = event.scope.nearest_origin();
   const bool same_trace =

@@ -80,10 +80,12 @@ class Batch {
 
   void tell(Instant at, const Notice& notice) {
     const Hooks& hooks = operation_.hooks();
-    if (notice.kind != Notice::Kind::retry) return hooks.report(operation_.scope(), notice);
+    const Scope& scope = operation_.scope();
+    const auto& target = operation_.opening()->target;
+    if (notice.kind != Notice::Kind::retry)
+      return hooks.tell(Diagnostic{.scope = scope, .notice = notice, .target = target});
     ++effort_.retries;
-    if (hooks.wanted<GenerationRetry>())
-      hooks.tell(GenerationRetry{.scope = operation_.scope(), .at = at, .notice = notice});
+    hooks.tell(GenerationRetry{.scope = scope, .at = at, .notice = notice, .target = target});
   }
 
   void note(const StreamTimes& times) {

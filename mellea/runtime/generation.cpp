@@ -309,9 +309,10 @@ void Generation::tell(const Chunk& chunk) const {
     hooks.tell(GenerationEvent{
         .scope = scope(), .chunk = std::make_shared<const Chunk>(chunk), .index = events_ - 1});
   else if (notice->kind == Notice::Kind::retry)
-    hooks.tell(GenerationRetry{.scope = scope(), .at = chunk.at, .notice = *notice});
+    hooks.tell(GenerationRetry{
+        .scope = scope(), .at = chunk.at, .notice = *notice, .target = opening()->target});
   else
-    hooks.tell(Diagnostic{.scope = scope(), .notice = *notice});
+    hooks.tell(Diagnostic{.scope = scope(), .notice = *notice, .target = opening()->target});
 }
 
 // Tells the end, and only then lets readers see it.

@@ -31,6 +31,7 @@ Validated validate(const Model& model, const ValidationJob& job) {
                     .evaluated = job.evaluated,
                     .reply = job.reply,
                     .context = job.context,
+                    .conversation = model.conversation,
                     .requirements = job.requirements,
                     .options = job.options});
   const ValidationPreCheck& opening = *operation.opening();

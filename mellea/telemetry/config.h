@@ -14,6 +14,7 @@
 
 #include "mellea/core/request.h"
 #include "mellea/hooks/hook.h"
+#include "mellea/telemetry/log_record.h"
 #include "mellea/telemetry/metric_exporter.h"
 #include "mellea/telemetry/sampler.h"
 #include "mellea/telemetry/span_exporter.h"
@@ -59,10 +60,11 @@ struct TreeText {
 
 using Exporter = std::variant<OtlpHttp, OtlpFile, TreeText, std::shared_ptr<SpanExporter>>;
 
-// How spans wait for a collector or a file. What the queue has no room for is dropped and counted.
+// How spans or log records wait for a collector or a file. What the queue has no room for is
+// dropped and counted.
 struct BatchOptions {
-  std::size_t queue = 2048;                // spans
-  std::size_t batch = 512;                 // spans; as many are sent at once
+  std::size_t queue = 2048;
+  std::size_t batch = 512;                 // as many are sent at once
   std::chrono::milliseconds delay{5'000};  // or as many as there are, after this time
   std::size_t bytes = 64U << 20U;          // that spans take, those under way included
 };
@@ -142,6 +144,43 @@ enum class ErrorMessages : std::uint8_t {
   full,  // all that the exception says, without keys
 };
 
+// Log records for people, or for what reads standard error: each as text in two lines, or as one
+// line of JSON. `write` gets a whole record at a time, on the thread that logs; several may come at
+// once.
+struct LogText {
+  bool json = false;
+  bool colour = false;
+  std::function<void(std::string_view)> write{};
+};
+
+// Appended to a file, a line each. When it would become larger than `max_bytes` it is renamed to
+// NAME.1.EXT, what was that to NAME.2.EXT, and so on, and the oldest of them goes. Of one process.
+struct LogFile {
+  std::string path{};
+  bool json = false;
+  std::size_t max_bytes = 10'485'760;
+  std::size_t backups = 5;
+};
+
+// Posted as JSON to a URL: arrays of records.
+struct Webhook {
+  std::string url{};  // its path is never shown: it may be a key
+  Headers headers{};
+  bool insecure_http_allowed = false;         // else the URL must be https
+  std::chrono::milliseconds timeout{10'000};  // for one request and its retries
+  std::string ca_file{};                      // PEM; empty: the system's certificates
+};
+
+using LogOutput =
+    std::variant<OtlpHttp, OtlpFile, LogText, LogFile, Webhook, std::shared_ptr<LogExporter>>;
+
+struct LogsConfig {
+  std::vector<LogOutput> exporters{};                             // any: logs are on
+  Severity level = Severity::info;                                // what is less is left out
+  BatchOptions batch{.delay = std::chrono::milliseconds(1'000)};  // of all but LogText
+  ResourceAttributes fields{};  // on each record that is written as JSON
+};
+
 // What tokens cost, for the metric and for spans.
 struct PricingOptions {
   bool enabled = true;
@@ -157,6 +196,7 @@ struct Config {
   BatchOptions batch{};             // for each exporter that needs one
   bool chunk_events = false;  // each chunk of a streamed reply is an event on its span, and counted
   MetricsConfig metrics{};
+  LogsConfig logs{};
   PricingOptions pricing{};
   Plugins plugins{};  // beside those of telemetry
   // What is wrong is told here, one sentence at a time, on any thread.

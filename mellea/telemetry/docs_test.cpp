@@ -13,6 +13,7 @@
 #include "mellea/telemetry/environment.h"
 #include "mellea/telemetry/facts.h"
 #include "mellea/telemetry/langfuse.h"
+#include "mellea/telemetry/log_events.h"
 #include "mellea/telemetry/metric_names.h"
 #include "mellea/telemetry/openinference.h"
 #include "mellea/telemetry/pricing_table.h"
@@ -80,6 +81,10 @@ bool names_a_metric(const std::string& word) {
   });
 }
 
+bool names_a_log_event(const std::string& word) {
+  return std::find(log_event::kAll.begin(), log_event::kAll.end(), word) != log_event::kAll.end();
+}
+
 // The contract's, which nothing here would count yet.
 bool is_reserved(const std::string& word) { return word.starts_with("mellea.adapter_function."); }
 
@@ -91,7 +96,7 @@ TEST(TelemetryDocsTest, NameNoAttributeOrMetricThatIsNone) {
     const std::string word = text.substr(at + 1, end - at - 1);
     if ((word.starts_with("gen_ai.") || word.starts_with("mellea.")) &&
         word != "mellea.application" && word != "mellea.backend" && word != "mellea.metrics" &&
-        word != span_event::kEvaluation && word != kOperationDetails) {
+        !names_a_log_event(word) && word != kOperationDetails) {
       EXPECT_TRUE(names_a_fact_somewhere(word) || names_a_metric(word) || is_reserved(word))
           << word;
     }
@@ -134,6 +139,13 @@ TEST(TelemetryDocsTest, NameEveryEvent) {
     EXPECT_NE(page().find("\n| `" + std::string(name) + "` |"), std::string::npos) << name;
 }
 
+TEST(TelemetryDocsTest, NameEveryLogRecord) {
+  const std::size_t logs = page().find("\n## Logs\n");
+  ASSERT_NE(logs, std::string::npos);
+  for (const std::string_view name : log_event::kAll)
+    EXPECT_NE(page().find("`" + std::string(name) + "`", logs), std::string::npos) << name;
+}
+
 // All that the environment is asked for, whatever is in it.
 TEST(TelemetryDocsTest, NameEveryVariable) {
   std::set<std::string> names;
@@ -148,6 +160,7 @@ TEST(TelemetryDocsTest, NameEveryVariable) {
   };
   read("OTEL_TRACES_EXPORTER");
   read("OTEL_METRICS_EXPORTER");
+  read("OTEL_LOGS_EXPORTER");
   EXPECT_GT(names.size(), 40U);
   for (const std::string& name : names) {
     if (!name.starts_with("MELLEA_") && !name.starts_with("OTEL_")) continue;

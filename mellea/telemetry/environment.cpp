@@ -10,6 +10,7 @@
 
 #include "mellea/core/text.h"
 #include "mellea/telemetry/environment_variables.h"
+#include "mellea/telemetry/log_senders.h"
 
 namespace mellea::telemetry {
 namespace {
@@ -20,22 +21,30 @@ class Reader {
       : variables_(environment), console_(console) {}
 
   EnvironmentSettings read() {
-    SignalVariables traces(variables_, "TRACES", {"otlp", "console"});
-    SignalVariables metrics(variables_, "METRICS", {"otlp", "console", "prometheus"});
+    SignalVariables traces(variables_, {.signal = "TRACES", .known = {"otlp", "console"}});
+    SignalVariables metrics(variables_,
+                            {.signal = "METRICS", .known = {"otlp", "console", "prometheus"}});
+    SignalVariables logs(variables_, {.signal = "LOGS",
+                                      .known = {"otlp", "console"},
+                                      .places = {{"FILE"}, {"OTLP_FILE"}, {"WEBHOOK", true}},
+                                      .needs_enabled = false});
     settings_.traces = traces.is_on();
     settings_.metrics = metrics.is_on();
+    settings_.logs = logs.is_on();
     // Read even if nothing here switches them on: the program may, with exporters of its own.
     read_service();
     read_vocabularies();
     read_sampler();
-    read_batches();
+    read_batches(settings_.config.batch, "OTEL_BSP_", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT");
     read_metrics();
+    read_logs();
     read_pricing();
     read_content();
     settings_.config.chunk_events =
         variables_.flag(variables_.get("MELLEA_GENERATION_CHUNK_EVENTS")).value_or(false);
     if (settings_.traces) read_trace_exporters(traces);
     if (settings_.metrics) read_metric_exporters(metrics);
+    if (settings_.logs) read_log_exporters(logs);
     settings_.warnings = variables_.take_warnings();
     return std::move(settings_);
   }
@@ -64,6 +73,59 @@ class Reader {
     variables_.warn(metrics.switched_on_by() +
                     ": metrics go nowhere, unless the program shows them: set MELLEA_METRICS_OTLP, "
                     "MELLEA_METRICS_CONSOLE, MELLEA_METRICS_PROMETHEUS or MELLEA_METRICS_FILE");
+  }
+
+  void read_log_exporters(SignalVariables& logs) {
+    auto& exporters = settings_.config.logs.exporters;
+    const bool json = variables_.flag(variables_.get("MELLEA_LOGS_JSON")).value_or(false);
+    if (!logs.place("OTLP_FILE").empty()) exporters.push_back(OtlpFile{logs.place("OTLP_FILE")});
+    if (logs.wants("otlp"))
+      if (auto http = logs.otlp_http()) exporters.push_back(std::move(*http));
+    // Where nothing but MELLEA_LOGS_ENABLED speaks of it, people see them.
+    const auto console = variables_.flag(variables_.get("MELLEA_LOGS_CONSOLE"));
+    if (logs.wants("console") || (logs.is_enabled() && console.value_or(true)))
+      exporters.push_back(
+          LogText{.json = json, .colour = console_.style.colour, .write = console_.write});
+    read_log_file(logs, json);
+    read_webhook(logs);
+    if (exporters.empty())
+      variables_.warn(logs.switched_on_by() +
+                      ": log records go nowhere, unless the program sends them: set "
+                      "MELLEA_LOGS_CONSOLE, MELLEA_LOGS_FILE, MELLEA_LOGS_OTLP, "
+                      "MELLEA_LOGS_OTLP_FILE or MELLEA_LOGS_WEBHOOK");
+  }
+
+  void read_log_file(SignalVariables& logs, bool json) {
+    const Setting bytes = variables_.get("MELLEA_LOGS_FILE_MAX_BYTES");
+    const Setting count = variables_.get("MELLEA_LOGS_FILE_BACKUP_COUNT");
+    if (logs.file().empty()) {
+      for (const Setting& setting : {bytes, count})
+        if (setting.is_set()) variables_.no_effect(setting, "MELLEA_LOGS_FILE is not set");
+      return;
+    }
+    LogFile file{.path = logs.file(), .json = json};
+    constexpr std::size_t kMostBytes = 1'000'000'000'000;
+    file.max_bytes =
+        variables_.number<std::size_t>(bytes, 1, kMostBytes, "a number of bytes above 0")
+            .value_or(file.max_bytes);
+    file.backups = variables_.number<std::size_t>(count, 0, 10'000, "a number from 0 to 10000")
+                       .value_or(file.backups);
+    settings_.config.logs.exporters.push_back(std::move(file));
+  }
+
+  void read_webhook(SignalVariables& logs) {
+    const Setting insecure = variables_.get("MELLEA_LOGGER_INSECURE_HTTP_ALLOWED");
+    const Setting misnamed = variables_.get("MELLEA_LOGS_INSECURE_HTTP_ALLOWED");
+    if (misnamed.is_set()) variables_.no_effect(misnamed, "it is called " + insecure.name);
+    const std::string& url = logs.place("WEBHOOK");
+    if (url.empty()) {
+      if (insecure.is_set()) variables_.no_effect(insecure, "MELLEA_LOGS_WEBHOOK is not set");
+      return;
+    }
+    Webhook webhook{.url = url, .insecure_http_allowed = variables_.flag(insecure).value_or(false)};
+    if (const std::string wrong = why_unfit(webhook); !wrong.empty())
+      return variables_.no_effect({"MELLEA_LOGS_WEBHOOK", url, true}, wrong);
+    settings_.config.logs.exporters.push_back(std::move(webhook));
   }
 
   PrometheusEndpoint prometheus() {
@@ -98,6 +160,21 @@ class Reader {
       variables_.no_effect(histograms, "known is explicit_bucket_histogram");
     const Setting labels = variables_.get("MELLEA_METRICS_LABELS");
     for (const std::string_view key : parts_of(labels.value)) metrics.labels.emplace_back(key);
+  }
+
+  void read_logs() {
+    LogsConfig& logs = settings_.config.logs;
+    read_word(variables_.get("MELLEA_LOGS_LEVEL"),
+              {{"debug", Severity::debug},
+               {"info", Severity::info},
+               {"warning", Severity::warn},
+               {"error", Severity::error},
+               {"critical", Severity::fatal},
+               {"trace", Severity::trace},
+               {"warn", Severity::warn},
+               {"fatal", Severity::fatal}},
+              logs.level);
+    read_batches(logs.batch, "OTEL_BLRP_", "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT");
   }
 
   // One of several words, in any case; the value stays where it is none of them.
@@ -208,15 +285,15 @@ class Reader {
           setting, "known are always_on, always_off and traceidratio, each also with parentbased_");
   }
 
-  void read_batches() {
-    BatchOptions& batch = settings_.config.batch;
-    if (const auto delay = variables_.positive(variables_.get("OTEL_BSP_SCHEDULE_DELAY")))
+  // `begin` with which the variables begin; `limit` which other is the limit.
+  void read_batches(BatchOptions& batch, const std::string& begin, const std::string& limit) {
+    if (const auto delay = variables_.positive(variables_.get(begin + "SCHEDULE_DELAY")))
       batch.delay = std::chrono::milliseconds(*delay);
-    if (const Setting timeout = variables_.get("OTEL_BSP_EXPORT_TIMEOUT"); timeout.is_set())
-      variables_.no_effect(timeout, "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT is the limit");
-    if (const auto queue = variables_.positive(variables_.get("OTEL_BSP_MAX_QUEUE_SIZE")))
+    if (const Setting timeout = variables_.get(begin + "EXPORT_TIMEOUT"); timeout.is_set())
+      variables_.no_effect(timeout, limit + " is the limit");
+    if (const auto queue = variables_.positive(variables_.get(begin + "MAX_QUEUE_SIZE")))
       batch.queue = static_cast<std::size_t>(*queue);
-    if (const auto most = variables_.positive(variables_.get("OTEL_BSP_MAX_EXPORT_BATCH_SIZE")))
+    if (const auto most = variables_.positive(variables_.get(begin + "MAX_EXPORT_BATCH_SIZE")))
       batch.batch = static_cast<std::size_t>(*most);
   }
 

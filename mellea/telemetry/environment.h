@@ -1,4 +1,5 @@
-// How telemetry is set up from outside: MELLEA_TRACES_*, MELLEA_METRICS_* and OTEL_*.
+// How telemetry is set up from outside: MELLEA_TRACES_*, MELLEA_METRICS_*, MELLEA_LOGS_* and
+// OTEL_*.
 #pragma once
 
 #include <functional>
@@ -17,12 +18,14 @@ std::optional<std::string> process_environment(const char* name);
 struct EnvironmentSettings {
   bool traces = false;   // else they are off, and `config.exporters` says nothing
   bool metrics = false;  // else they are off, and `config.metrics.exporters` says nothing
+  bool logs = false;     // else they are off, and `config.logs.exporters` says nothing
   Config config{};
   std::vector<std::string> warnings{};  // one sentence each, with the variable and its value
 };
 
 // Touches nothing but the environment. `console` is the exporter that MELLEA_TRACES_CONSOLE and
-// OTEL_TRACES_EXPORTER=console mean; metrics for people are written where it writes.
+// OTEL_TRACES_EXPORTER=console mean; metrics and log records for people are written where it
+// writes.
 EnvironmentSettings read_environment(const Environment& environment, const TreeText& console);
 
 // How a tree looks best on standard error: its width and colours if it is a terminal (NO_COLOR is

@@ -42,6 +42,20 @@ std::string metric_exporters(const EnvironmentSettings& settings) {
   return words;
 }
 
+std::string log_exporters(const EnvironmentSettings& settings) {
+  std::string words = settings.logs ? "on" : "off";
+  for (const LogOutput& output : settings.config.logs.exporters) {
+    if (const auto* http = std::get_if<OtlpHttp>(&output)) words += " " + http->endpoint;
+    if (const auto* file = std::get_if<OtlpFile>(&output)) words += " otlp-file:" + file->path;
+    if (const auto* text = std::get_if<LogText>(&output)) words += text->json ? " json" : " text";
+    if (const auto* file = std::get_if<LogFile>(&output))
+      words += " file:" + file->path + (file->json ? ":json:" : ":text:") +
+               std::to_string(file->max_bytes) + ":" + std::to_string(file->backups);
+    if (const auto* hook = std::get_if<Webhook>(&output)) words += " hook:" + hook->url;
+  }
+  return words;
+}
+
 Variables otlp_and(Variables more) {
   more["MELLEA_TRACES_ENABLED"] = "true";
   more["MELLEA_TRACES_OTLP"] = "true";
@@ -173,7 +187,7 @@ TEST(EnvironmentTest, WhatIsWrongOrWithoutEffectIsAWarning) {
 }
 
 TEST(EnvironmentTest, WhatGoesNowhereIsToldByTheVariableThatSwitchedItOn) {
-  for (const std::string signal : {"TRACES", "METRICS"}) {
+  for (const std::string signal : {"TRACES", "METRICS", "LOGS"}) {
     const auto settings = read(
         {{"OTEL_" + signal + "_EXPORTER", "otlp"}, {"OTEL_EXPORTER_OTLP_ENDPOINT", "nowhere"}});
     ASSERT_EQ(settings.warnings.size(), 2U);
@@ -369,6 +383,112 @@ TEST(EnvironmentTest, ReadsWhatIsShownOfErrors) {
   EXPECT_EQ(read({}).config.error_messages, ErrorMessages::none);
   EXPECT_EQ(read({{"MELLEA_ERROR_MESSAGES", "Safe"}}).config.error_messages, ErrorMessages::safe);
   EXPECT_EQ(read({{"MELLEA_ERROR_MESSAGES", "full"}}).config.error_messages, ErrorMessages::full);
+}
+
+TEST(EnvironmentTest, LogsAreSwitchedOnInSeveralWays) {
+  struct Row {
+    Variables variables;
+    std::string expected;
+  };
+  const std::vector<Row> rows = {
+      {{}, "off"},
+      {{{"MELLEA_LOGS_LEVEL", "DEBUG"}, {"MELLEA_LOGS_JSON", "true"}}, "off"},
+      {{{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"}}, "off"},
+      {{{"MELLEA_LOGS_ENABLED", "true"}}, "on text"},
+      {{{"MELLEA_LOGS_ENABLED", "true"}, {"MELLEA_LOGS_JSON", "1"}}, "on json"},
+      {{{"MELLEA_LOGS_CONSOLE", "true"}}, "on text"},
+      {{{"MELLEA_LOGS_CONSOLE", "false"}}, "off"},
+      {{{"MELLEA_LOGS_FILE", "x.log"}}, "on file:x.log:text:10485760:5"},
+      {{{"MELLEA_LOGS_FILE", "x.log"},
+        {"MELLEA_LOGS_JSON", "true"},
+        {"MELLEA_LOGS_FILE_MAX_BYTES", "1000"},
+        {"MELLEA_LOGS_FILE_BACKUP_COUNT", "0"}},
+       "on file:x.log:json:1000:0"},
+      {{{"MELLEA_LOGS_ENABLED", "true"},
+        {"MELLEA_LOGS_CONSOLE", "false"},
+        {"MELLEA_LOGS_FILE", "x.log"}},
+       "on file:x.log:text:10485760:5"},
+      {{{"MELLEA_LOGS_OTLP_FILE", "x.jsonl"}}, "on otlp-file:x.jsonl"},
+      {{{"MELLEA_LOGS_OTLP", "true"}, {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"}},
+       "on http://c:4318/v1/logs"},
+      {{{"MELLEA_LOGS_OTLP", "true"},
+        {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://l:1/x"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"}},
+       "on http://l:1/x"},
+      {{{"OTEL_LOGS_EXPORTER", "otlp,console"}}, "on http://localhost:4318/v1/logs text"},
+      {{{"MELLEA_LOGS_WEBHOOK", "https://h/k"}}, "on hook:https://h/k"},
+      {{{"MELLEA_LOGS_WEBHOOK", "http://h/k"}, {"MELLEA_LOGGER_INSECURE_HTTP_ALLOWED", "1"}},
+       "on hook:http://h/k"},
+      {{{"OTEL_LOGS_EXPORTER", "none"}}, "off"},
+      {{{"MELLEA_LOGS_FILE", "x.log"}, {"MELLEA_LOGS_ENABLED", "false"}}, "off"},
+      {{{"MELLEA_LOGS_WEBHOOK", "https://h/k"}, {"OTEL_SDK_DISABLED", "true"}}, "off"},
+  };
+  for (const Row& row : rows) {
+    EXPECT_EQ(log_exporters(read(row.variables)), row.expected);
+    EXPECT_EQ(exporters(read(row.variables)), "off");
+    EXPECT_EQ(metric_exporters(read(row.variables)), "off");
+  }
+}
+
+TEST(EnvironmentTest, WhatIsWrongWithLogsIsAWarning) {
+  const auto file_and = [](Variables more) {
+    more["MELLEA_LOGS_FILE"] = "x";
+    return more;
+  };
+  struct Row {
+    Variables variables;
+    std::string expected;
+  };
+  const std::vector<Row> rows = {
+      {{{"MELLEA_LOGS_ENABLED", "true"}, {"MELLEA_LOGS_CONSOLE", "false"}},
+       "MELLEA_LOGS_ENABLED=true: log records go nowhere, unless the program sends them: set "
+       "MELLEA_LOGS_CONSOLE, MELLEA_LOGS_FILE, MELLEA_LOGS_OTLP, MELLEA_LOGS_OTLP_FILE or "
+       "MELLEA_LOGS_WEBHOOK"},
+      {file_and({{"MELLEA_LOGS_OTLP", "true"}}),
+       "MELLEA_LOGS_OTLP=true has no effect: neither OTEL_EXPORTER_OTLP_LOGS_ENDPOINT nor "
+       "OTEL_EXPORTER_OTLP_ENDPOINT is set"},
+      {file_and({{"MELLEA_LOGS_LEVEL", "LOUD"}}),
+       "MELLEA_LOGS_LEVEL=LOUD has no effect: known are debug, info, warning, error, critical, "
+       "trace, warn, fatal"},
+      {file_and({{"MELLEA_LOGS_FILE_MAX_BYTES", "10M"}}),
+       "MELLEA_LOGS_FILE_MAX_BYTES=10M has no effect: it is not a number of bytes above 0"},
+      {file_and({{"MELLEA_LOGS_FILE_BACKUP_COUNT", "-1"}}),
+       "MELLEA_LOGS_FILE_BACKUP_COUNT=-1 has no effect: it is not a number from 0 to 10000"},
+      {{{"MELLEA_LOGS_CONSOLE", "1"}, {"MELLEA_LOGS_FILE_MAX_BYTES", "1"}},
+       "MELLEA_LOGS_FILE_MAX_BYTES=1 has no effect: MELLEA_LOGS_FILE is not set"},
+      {file_and({{"MELLEA_LOGS_WEBHOOK", "http://h/SECRET"}}),
+       "MELLEA_LOGS_WEBHOOK has no effect: its URL is not https, and "
+       "MELLEA_LOGGER_INSECURE_HTTP_ALLOWED (in code: insecure_http_allowed) is not true"},
+      {file_and({{"MELLEA_LOGS_WEBHOOK", "https:///SECRET"}}),
+       "MELLEA_LOGS_WEBHOOK has no effect: it is no http or https URL"},
+      {{{"MELLEA_LOGS_WEBHOOK", "https://h/SECRET"}, {"OTEL_SDK_DISABLED", "true"}},
+       "MELLEA_LOGS_WEBHOOK has no effect: OTEL_SDK_DISABLED=true"},
+      {file_and({{"MELLEA_LOGGER_INSECURE_HTTP_ALLOWED", "true"}}),
+       "MELLEA_LOGGER_INSECURE_HTTP_ALLOWED=true has no effect: MELLEA_LOGS_WEBHOOK is not set"},
+      {file_and({{"MELLEA_LOGS_INSECURE_HTTP_ALLOWED", "true"}}),
+       "MELLEA_LOGS_INSECURE_HTTP_ALLOWED=true has no effect: it is called "
+       "MELLEA_LOGGER_INSECURE_HTTP_ALLOWED"},
+      {file_and({{"OTEL_BLRP_EXPORT_TIMEOUT", "100"}}),
+       "OTEL_BLRP_EXPORT_TIMEOUT=100 has no effect: OTEL_EXPORTER_OTLP_LOGS_TIMEOUT is the limit"},
+      {{{"OTEL_LOGS_EXPORTER", "syslog"}},
+       "OTEL_LOGS_EXPORTER=syslog has no effect: known are otlp, console and none"},
+  };
+  for (const Row& row : rows)
+    EXPECT_EQ(read(row.variables).warnings, std::vector<std::string>{row.expected});
+}
+
+TEST(EnvironmentTest, ReadsTheLevelOfLogsAndTheirBatches) {
+  const LogsConfig logs = read({{"MELLEA_LOGS_FILE", "x"},
+                                {"MELLEA_LOGS_LEVEL", "WARNING"},
+                                {"OTEL_BLRP_SCHEDULE_DELAY", "100"},
+                                {"OTEL_BLRP_MAX_QUEUE_SIZE", "10"},
+                                {"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "5"}})
+                              .config.logs;
+  EXPECT_EQ(logs.level, Severity::warn);
+  EXPECT_EQ(logs.batch.delay, std::chrono::milliseconds(100));
+  EXPECT_EQ(logs.batch.queue, 10U);
+  EXPECT_EQ(logs.batch.batch, 5U);
+  EXPECT_EQ(read({}).config.logs.batch.delay, std::chrono::milliseconds(1000));
 }
 
 TEST(EnvironmentTest, TheTreeIsUtf8WhereTheLocaleIs) {

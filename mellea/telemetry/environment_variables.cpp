@@ -71,7 +71,7 @@ std::string percent_decoded(std::string_view text) {
   return decoded;
 }
 
-std::string Setting::text() const { return name + "=" + one_line(value); }
+std::string Setting::text() const { return secret ? name : name + "=" + one_line(value); }
 
 Setting Variables::get(const std::string& name) const {
   const std::optional<std::string> value = environment_(name.c_str());
@@ -95,13 +95,15 @@ std::optional<bool> Variables::flag(const Setting& setting) {
   return std::nullopt;
 }
 
-SignalVariables::SignalVariables(Variables& variables, std::string signal,
-                                 std::vector<std::string> known)
-    : variables_(variables), signal_(std::move(signal)), known_(std::move(known)) {
+SignalVariables::SignalVariables(Variables& variables, SignalRules rules)
+    : variables_(variables), rules_(std::move(rules)) {
   const Setting umbrella = variables_.get(mellea("ENABLED"));
-  const Setting standard = variables_.get("OTEL_" + signal_ + "_EXPORTER");
+  const Setting standard = variables_.get("OTEL_" + rules_.signal + "_EXPORTER");
   const Setting disabled = variables_.get("OTEL_SDK_DISABLED");
-  file_ = variables_.get(mellea("FILE"));
+  for (const SignalRules::Place& place : rules_.places) {
+    places_.push_back(variables_.get(mellea(place.name)));
+    places_.back().secret = place.secret;
+  }
   const std::optional<bool> enabled = variables_.flag(umbrella);
   read_standard(standard);
 
@@ -112,40 +114,56 @@ SignalVariables::SignalVariables(Variables& variables, std::string signal,
     off = umbrella.text();
   else if (none_)
     off = standard.text();
+  enabled_ = enabled == true && off.empty();
   if (!off.empty()) {
     if (enabled == true) variables_.no_effect(umbrella, off);
     if (!by_standard_.empty()) variables_.no_effect(standard, off);
-    if (file_.is_set()) variables_.no_effect(file_, off);
+    for (const Setting& place : places_)
+      if (place.is_set()) variables_.no_effect(place, off);
   }
-  for (const std::string& exporter : known_) {
+  std::string by_flag;
+  for (const std::string& exporter : rules_.known) {
     const Setting setting = variables_.get(mellea(upper(exporter)));
     if (!variables_.flag(setting).value_or(false)) continue;
-    if (enabled == true && off.empty())
+    if (off.empty() && (enabled_ || !rules_.needs_enabled)) {
       by_mellea_.insert(exporter);
-    else
+      by_flag = setting.text();
+    } else {
       variables_.no_effect(setting, off.empty() ? umbrella.name + " is not set" : off);
+    }
   }
-  on_ = off.empty() && (enabled == true || !by_standard_.empty() || file_.is_set());
-  if (enabled == true)
+  const auto named = std::find_if(places_.begin(), places_.end(),
+                                  [](const Setting& place) { return place.is_set(); });
+  on_ = off.empty() &&
+        (enabled_ || !by_standard_.empty() || !by_mellea_.empty() || named != places_.end());
+  if (enabled_)
     by_ = umbrella.text();
+  else if (!by_standard_.empty())
+    by_ = standard.text();
   else
-    by_ = by_standard_.empty() ? file_.text() : standard.text();
+    by_ = named == places_.end() ? by_flag : named->text();
+}
+
+const std::string& SignalVariables::place(std::string_view what) const noexcept {
+  const auto found = std::find_if(rules_.places.begin(), rules_.places.end(),
+                                  [&](const SignalRules::Place& one) { return one.name == what; });
+  return places_[static_cast<std::size_t>(found - rules_.places.begin())].value;
 }
 
 void SignalVariables::read_standard(const Setting& standard) {
   for (const std::string_view part : parts_of(standard.value)) {
     if (part == "none")
       none_ = true;
-    else if (std::find(known_.begin(), known_.end(), part) != known_.end())
+    else if (std::find(rules_.known.begin(), rules_.known.end(), part) != rules_.known.end())
       by_standard_.emplace(part);
     else
-      variables_.no_effect({standard.name, std::string(part)}, "known are " + listed(known_));
+      variables_.no_effect({standard.name, std::string(part)}, "known are " + listed(rules_.known));
   }
 }
 
 // The variable of the signal if it is set, else that of all of them.
 Setting SignalVariables::otlp(const std::string& what) const {
-  Setting own = variables_.get("OTEL_EXPORTER_OTLP_" + signal_ + "_" + what);
+  Setting own = variables_.get("OTEL_EXPORTER_OTLP_" + rules_.signal + "_" + what);
   return own.is_set() ? own : variables_.get("OTEL_EXPORTER_OTLP_" + what);
 }
 
@@ -173,8 +191,8 @@ std::optional<OtlpHttp> SignalVariables::otlp_http() {
 }
 
 bool SignalVariables::read_endpoint(OtlpHttp& exporter) {
-  const std::string path = "/v1/" + lower(signal_);
-  const Setting own = variables_.get("OTEL_EXPORTER_OTLP_" + signal_ + "_ENDPOINT");
+  const std::string path = "/v1/" + lower(rules_.signal);
+  const Setting own = variables_.get("OTEL_EXPORTER_OTLP_" + rules_.signal + "_ENDPOINT");
   const Setting all = variables_.get("OTEL_EXPORTER_OTLP_ENDPOINT");
   if (!own.is_set() && !all.is_set()) {
     exporter.endpoint = "http://localhost:4318" + path;

@@ -19,6 +19,7 @@ namespace mellea::telemetry {
 struct Setting {
   std::string name{};
   std::string value{};  // trimmed
+  bool secret = false;  // not to be shown
   bool is_set() const { return !value.empty(); }
   std::string text() const;  // for warnings
 };
@@ -60,20 +61,34 @@ class Variables {
   std::vector<std::string> warnings_;
 };
 
+// What one signal's variables are called, and what they mean.
+struct SignalRules {
+  std::string signal{};              // "TRACES"
+  std::vector<std::string> known{};  // what exporters may be called, in lower case
+  // MELLEA_<SIGNAL>_<PLACE> names where it goes to, and alone switches it on.
+  struct Place {
+    std::string name{};
+    bool secret = false;  // what it names may be a key
+  };
+  std::vector<Place> places{{"FILE"}};
+  bool needs_enabled = true;  // else MELLEA_<SIGNAL>_OTLP=true alone switches it on, too
+};
+
 // What switches one signal on and off, and which exporters are named. They are named by
 // OTEL_<SIGNAL>_EXPORTER=otlp, which alone switches it on, and by MELLEA_<SIGNAL>_OTLP=true, beside
 // MELLEA_<SIGNAL>_ENABLED=true.
 class SignalVariables {
  public:
-  // `signal` is "TRACES"; `known` what exporters may be called, in lower case.
-  SignalVariables(Variables& variables, std::string signal, std::vector<std::string> known);
+  SignalVariables(Variables& variables, SignalRules rules);
 
   bool is_on() const noexcept { return on_; }
+  bool is_enabled() const noexcept { return enabled_; }               // by MELLEA_<SIGNAL>_ENABLED
   const std::string& switched_on_by() const noexcept { return by_; }  // the variable, for warnings
   bool wants(const std::string& exporter) const {
     return by_standard_.contains(exporter) || by_mellea_.contains(exporter);
   }
-  const std::string& file() const noexcept { return file_.value; }  // empty: none
+  const std::string& file() const noexcept { return place("FILE"); }  // empty: none
+  const std::string& place(std::string_view what) const noexcept;     // one of the rules'
 
   // As OTEL_EXPORTER_OTLP_* say. Nothing if no endpoint is named, or it is none: a warning.
   std::optional<OtlpHttp> otlp_http();
@@ -83,15 +98,17 @@ class SignalVariables {
   Setting otlp(const std::string& what) const;
   bool read_endpoint(OtlpHttp& exporter);
   void read_headers(const Setting& setting, Headers& headers);
-  std::string mellea(const std::string& what) const { return "MELLEA_" + signal_ + "_" + what; }
+  std::string mellea(const std::string& what) const {
+    return "MELLEA_" + rules_.signal + "_" + what;
+  }
 
   Variables& variables_;
-  const std::string signal_;
-  const std::vector<std::string> known_;
+  const SignalRules rules_;
   std::set<std::string> by_standard_;
   std::set<std::string> by_mellea_;
-  Setting file_;
+  std::vector<Setting> places_;  // in the order of the rules
   bool none_ = false;
+  bool enabled_ = false;
   bool on_ = false;
   std::string by_;
 };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "mellea/core/signals.h"
+#include "mellea/telemetry/log_events.h"
 
 namespace mellea::telemetry {
 namespace {
@@ -31,28 +32,45 @@ void ExportLoop::run() {
       lost_ += delivery.count;
       reason_ = std::move(delivery.failure);
     }
-    const std::int64_t lost_now = lost_;
+    const Losses losses{lost_, dropped_};
     done_.notify_all();
     lock.unlock();
-    tell(lost_now, false);
+    tell(losses, false);
     lock.lock();
   }
-  const std::int64_t lost_now = lost_;
+  const Losses losses{lost_, dropped_};
   lock.unlock();
   close();
-  tell(lost_now, true);
+  tell(losses, true);
   lock.lock();
   ended_ = true;
   done_.notify_all();
 }
 
-void ExportLoop::tell(std::int64_t lost_now, bool last) {
+void ExportLoop::tell(const Losses& losses, bool last) {
   const Instant now = Instant::clock::now();
-  if (lost_now == told_) return;
+  if (losses.all == told_.all) return;
   if (told_at_ != Instant{} && now - told_at_ < kBetweenWarnings && !last) return;
-  warnings_->add(told(lost_now - told_, reason_));
-  told_ = lost_now;
+  const std::int64_t lost = losses.all - told_.all;
+  const std::int64_t dropped = losses.dropped - told_.dropped;
+  warnings_->add(told(lost, dropped == lost ? std::string() : reason_));
+  if (dropped != 0) log(log_event::kDropped, dropped);
+  if (dropped != lost) log(log_event::kExportFailed, lost - dropped);
+  told_ = losses;
   told_at_ = now;
+}
+
+void ExportLoop::log(std::string_view event, std::int64_t count) const {
+  if (signal() == Signal::logs) return;
+  const bool traces = signal() == Signal::traces;
+  std::string body = std::to_string(count) + (traces ? " spans" : " sets of metrics");
+  body += event == log_event::kDropped ? " dropped: more came than could be sent"
+                                       : " could not be delivered";
+  LogRecord record{.severity = Severity::warn, .event = event, .body = std::move(body)};
+  record.set(Fact::signal, std::string(traces ? "traces" : "metrics"));
+  record.set(Fact::exporter, label());
+  record.set(Fact::lost_count, count);
+  warnings_->log(std::move(record));
 }
 
 ExportThread::ExportThread(std::shared_ptr<ExportLoop> loop)

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -14,6 +15,8 @@
 #include "mellea/telemetry/warnings.h"
 
 namespace mellea::telemetry {
+
+enum class Signal : std::uint8_t { traces, metrics, logs };
 
 // What the thread does: it waits until there is something to deliver, delivers it, and tells once a
 // minute what was lost. Shared with the thread, which may be left behind with it; and a child of
@@ -32,7 +35,7 @@ class ExportLoop {
     std::string failure{};   // why all of it is lost; empty: delivered
   };
 
-  // On the thread, with the lock held, as all that follow but for the last three. False if there is
+  // On the thread, with the lock held, as all that follow but for the last five. False if there is
   // nothing to do and never will be.
   virtual bool wait(Lock& lock) = 0;
   // Unlocks while it delivers; locked again when it returns.
@@ -42,7 +45,12 @@ class ExportLoop {
   // Whether nothing is lost for good.
   virtual bool is_complete() const noexcept { return lost_ == 0; }
 
-  virtual std::string told(std::int64_t lost, const std::string& why) const = 0;  // a warning
+  // A warning. `why` is empty if no more than that was lost which was never accepted.
+  virtual std::string told(std::int64_t lost, const std::string& why) const = 0;
+  // What is lost, and where it was to go, for records: without paths, as metrics have it. Of lost
+  // log records there is none: it would be lost, too.
+  virtual Signal signal() const noexcept = 0;
+  virtual std::string label() const = 0;
   virtual void interrupt() noexcept = 0;  // any thread: deliver() gives up at once
   virtual void close() noexcept = 0;      // on the thread, when all is over
 
@@ -52,20 +60,26 @@ class ExportLoop {
   std::int64_t finished_ = 0;  // of the accepted: delivered or given up
   std::int64_t flush_to_ = 0;  // finished_ is to come so far at once
   std::int64_t delivered_ = 0;
-  std::int64_t lost_ = 0;  // given up, or never accepted
+  std::int64_t lost_ = 0;     // given up, or never accepted
+  std::int64_t dropped_ = 0;  // of lost_: never accepted
   bool stopping_ = false;
 
  private:
   friend class ExportThread;
   void run();
-  void tell(std::int64_t lost_now, bool last);
+  struct Losses {
+    std::int64_t all = 0;
+    std::int64_t dropped = 0;
+  };
+  void tell(const Losses& losses, bool last);
+  void log(std::string_view event, std::int64_t count) const;
 
   const std::shared_ptr<Warnings> warnings_;
   std::condition_variable done_;
   bool ended_ = false;  // guarded by mutex_: the thread touches nothing any more
 
   // Only the thread uses these.
-  std::int64_t told_ = 0;  // of lost_
+  Losses told_;
   Instant told_at_{};
   std::string reason_;  // of the last loss on the way
 };

@@ -24,6 +24,7 @@ constexpr Carriers kAnySpan =
     kSession | kAgent | kAction | kSampling | kChat | kValidation | kTool | kStream;
 constexpr Carriers kEvent = kEventCarrier;
 constexpr Carriers kMetric = kMetricCarrier;
+constexpr Carriers kLog = kLogCarrier;
 
 // What it is called elsewhere.
 constexpr OtherNames kNotInOi{.openinference = kNone};
@@ -188,6 +189,11 @@ constexpr auto kTable = std::to_array<FactRow>({
     {Fact::error_category, "mellea.error.category", text, none, kMetric, end},
     {Fact::block_event, "mellea.block.event", text, none, kMetric, end},
     {Fact::exporter, "mellea.telemetry.exporter", text, none, kMetric, end},
+    {Fact::ignored_option, "mellea.request.option", text, none, kLog, end},
+    {Fact::plugin_name, "mellea.plugin.name", text, none, kLog, end},
+    {Fact::slow_count, "mellea.plugin.slow_count", integer, none, kLog, end},
+    {Fact::signal, "mellea.telemetry.signal", text, none, kLog, end},
+    {Fact::lost_count, "mellea.telemetry.lost_count", integer, none, kLog, end},
     {Fact::input_messages, "gen_ai.input.messages", text, content,
      kChat | kAction | kAgent | kStream, start, kNotInOi},
     {Fact::output_messages, "gen_ai.output.messages", text, content,

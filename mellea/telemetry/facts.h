@@ -1,5 +1,5 @@
-// What spans and metrics can say. Code names facts; how each is called on the wire, in each
-// vocabulary, is a row of one table.
+// What spans, metrics and log records can say. Code names facts; how each is called on the wire, in
+// each vocabulary, is a row of one table.
 #pragma once
 
 #include <cstddef>
@@ -143,6 +143,12 @@ enum class Fact : std::uint16_t {
   error_category,
   block_event,
   exporter,
+  // Of log records alone.
+  ignored_option,
+  plugin_name,
+  slow_count,
+  signal,
+  lost_count,
   // What was said: only where it is asked for. Messages, instructions, tools and variables are JSON
   // texts, arguments and results are where they were; docs/telemetry.md says of which shape.
   input_messages,
@@ -170,13 +176,14 @@ enum class Gate : std::uint8_t {
   error_message,  // what a provider, a tool or a plugin said of a failure
 };
 
-// What may say a fact: spans by what they trace, their events, and metrics. Bits.
+// What may say a fact: spans by what they trace, their events, metrics, and log records. Bits.
 using Carriers = std::uint16_t;
 constexpr Carriers carrier(Kind kind) noexcept {
   return static_cast<Carriers>(1U << static_cast<unsigned>(kind));
 }
 inline constexpr Carriers kEventCarrier = 1U << 9U;
 inline constexpr Carriers kMetricCarrier = 1U << 10U;
+inline constexpr Carriers kLogCarrier = 1U << 11U;  // of those that nothing else says
 
 // When it is known: what is known at the start of a span is there for a sampler.
 enum class KnownAt : std::uint8_t { start, end };

@@ -82,7 +82,9 @@ void set_cost(SpanRecord& record, const Opening& opening, const ResponseInfo* re
                                    .model = opening.request->model,
                                    .endpoint = opening.target->endpoint,
                                    .response = response,
-                                   .usage = usage});
+                                   .usage = usage,
+                                   .scope = opening.scope,
+                                   .trace = opening.trace});
   if (!cost) return;
   record.set(Fact::cost, cost->whole);
   if (cost->input) record.set(Fact::input_cost, *cost->input);

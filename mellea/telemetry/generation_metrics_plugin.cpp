@@ -31,6 +31,7 @@ bool is_text(const Request& request) {
 
 // A request that has ended, however it did.
 struct Ended {
+  const Scope& scope;
   const Target& target;
   const Request& request;
   const Ending& ending;
@@ -96,7 +97,8 @@ class GenerationMetricsPlugin : public Plugin {
     if (chunk_events_) forget(opening.scope.id());
     if (!recorder_->working()) return;
     if (opening.stopped) return;  // nothing was sent
-    Ended ended{.target = *opening.target,
+    Ended ended{.scope = opening.scope,
+                .target = *opening.target,
                 .request = *opening.request,
                 .ending = event.ending,
                 .effort = event.effort,
@@ -176,7 +178,9 @@ class GenerationMetricsPlugin : public Plugin {
                                       .model = ended.request.model,
                                       .endpoint = ended.target.endpoint,
                                       .response = ended.response,
-                                      .usage = usage});
+                                      .usage = usage,
+                                      .scope = ended.scope,
+                                      .trace = ended.trace});
     if (cost) recorder_->record(Metric::cost, cost->whole, labels, ended.trace);
   }
 

@@ -1,6 +1,7 @@
 // A log record as we keep it, and where it goes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -40,18 +41,29 @@ struct LogAttribute {
 };
 std::string_view name_of(const LogAttribute& attribute) noexcept;
 
+// Where in its source a line of the program's was logged, as far as it is known.
+struct SourceLine {
+  std::string file{};
+  std::string function{};
+  int line = 0;
+};
+
 // One thing that happened, with all it needs: const once it was given away, so any thread may read
 // it.
 struct LogRecord {
-  std::int64_t at = 0;  // ns since 1970
+  std::int64_t at = 0;  // ns since 1970; 0: when it is given to a Logger
   Severity severity = Severity::info;
   std::string_view event{};      // "gen_ai.evaluation.result"; static; empty: a plain line
   std::string body{};            // one sentence of our own; a line of the program's
   std::string logger{"mellea"};  // who says it: the instrumentation scope
   TraceRef span{};               // in which it happened; zero: in none
-  std::vector<LogAttribute> attributes{};
+  std::vector<LogAttribute> attributes{};  // a key is there once
+  SourceLine source{};
+  std::int64_t thread = 0;  // the system's number of the one that logged; filled in by a Logger
+  bool for_people = true;   // false: consoles leave it out
 
   void set(Fact fact, LogValue value) { attributes.push_back({fact, std::move(value)}); }
+  std::size_t bytes() const noexcept;  // about how many it takes
 };
 using LogPtr = std::shared_ptr<const LogRecord>;
 

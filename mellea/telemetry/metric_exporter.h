@@ -18,6 +18,8 @@ class MetricExporter {
  public:
   virtual ~MetricExporter() = default;
   virtual std::string name() const = 0;  // for warnings
+  // For records: without paths, which may have a machine's folders or a token in them.
+  virtual std::string label() const { return "metrics"; }
 
   // Blocks until the batch is delivered or given up. What is summed up since the look before comes
   // again, added up, if nothing of it was delivered.

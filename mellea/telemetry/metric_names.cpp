@@ -97,6 +97,12 @@ constexpr auto kTable = std::to_array<MetricRow>({
      "{span}", "Spans that were dropped, or given up", kExporter},
     {Metric::spans_waiting, "mellea.telemetry.spans.waiting", "mellea.telemetry.spans.waiting",
      gauge, "{span}", "Spans that wait to be delivered", kExporter},
+    {Metric::logs_exported, "mellea.telemetry.logs.exported", "mellea.telemetry.logs.exported",
+     counter, "{record}", "Log records that were delivered", kExporter},
+    {Metric::logs_lost, "mellea.telemetry.logs.lost", "mellea.telemetry.logs.lost", counter,
+     "{record}", "Log records that were dropped, or given up", kExporter},
+    {Metric::logs_waiting, "mellea.telemetry.logs.waiting", "mellea.telemetry.logs.waiting", gauge,
+     "{record}", "Log records that wait to be delivered", kExporter},
 });
 
 constexpr bool in_order() {
@@ -105,7 +111,7 @@ constexpr bool in_order() {
   return true;
 }
 static_assert(in_order(), "a metric's row stands where its number says");
-static_assert(kTable.back().metric == Metric::spans_waiting, "each metric has a row");
+static_assert(kTable.back().metric == Metric::logs_waiting, "each metric has a row");
 
 std::vector<double> bounds_of(Buckets buckets) {
   if (buckets == Buckets::seconds)

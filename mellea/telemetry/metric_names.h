@@ -42,6 +42,9 @@ enum class Metric : std::uint8_t {
   spans_exported,
   spans_lost,
   spans_waiting,
+  logs_exported,
+  logs_lost,
+  logs_waiting,
 };
 
 // The contract's labels that stand for themselves, and on metrics alone.

@@ -121,6 +121,8 @@ class MetricReader::Loop : public ExportLoop {
     return exporter_->name() + ": metrics not delivered" +
            (lost == 1 ? std::string() : " " + std::to_string(lost) + " times") + ": " + why;
   }
+  Signal signal() const noexcept override { return Signal::metrics; }
+  std::string label() const override { return exporter_->label(); }
   void interrupt() noexcept override { exporter_->interrupt(); }
   void close() noexcept override { exporter_->close(); }
 

@@ -1,12 +1,12 @@
 #include "mellea/telemetry/metrics_plugins.h"
 
 #include <string_view>
-#include <tuple>
 #include <utility>
 
 #include "mellea/hooks/events.h"
 #include "mellea/telemetry/generation_metrics_plugin.h"
 #include "mellea/telemetry/span_ending.h"
+#include "mellea/telemetry/stops.h"
 
 namespace mellea::telemetry {
 namespace {
@@ -140,47 +140,16 @@ class BlockMetricsPlugin : public Plugin {
   std::string_view name() const override { return "block_metrics"; }
 
   void subscribe(Subscriber& hooks) override {
-    [&]<class... Es>(std::type_identity<std::tuple<Es...>>) {
-      (watch<Es>(hooks), ...);
-    }(std::type_identity<Events>{});
-    watch_error<GenerationError>(hooks, GenerationPostCall::name);
-    watch_error<GenerationBatchError>(hooks, GenerationBatchPostCall::name);
+    observe_stops(hooks, how(7), [this](const Stop& stop) {
+      LabelList labels = recorder_->labels(stop.scope);
+      labels.add(Fact::block_plugin, stop.plugin);
+      labels.add(Fact::block_event, stop.event);
+      if (is_code(stop.code)) labels.add(Fact::block_code, stop.code);
+      recorder_->record(Metric::plugin_blocks, 1, labels, stop.trace);
+    });
   }
 
  private:
-  template <class E>
-  void watch(Subscriber& hooks) {
-    if constexpr (StoppableEvent<E>)
-      hooks.observe<E>(
-          [this](const E& event) {
-            if (event.stopped)
-              count(scope_of(event), event.stopped->plugin, E::name, event.stopped->code);
-          },
-          how(7));
-  }
-
-  // Who stops the end of a generation is told of in its failure.
-  template <class E>
-  void watch_error(Subscriber& hooks, std::string_view stopped) {
-    hooks.observe<E>(
-        [this, stopped](const E& event) {
-          if (event.ending.outcome != Outcome::blocked || event.opening->stopped) return;
-          const ErrorDetails none;
-          const ErrorDetails& details = event.ending.error ? event.ending.error->details() : none;
-          count(event.opening->scope, details.plugin, stopped, details.block_code);
-        },
-        how(7));
-  }
-
-  void count(const Scope& scope, std::string_view plugin, std::string_view event,
-             std::string_view code) {
-    LabelList labels = recorder_->labels(scope);
-    labels.add(Fact::block_plugin, plugin.empty() ? "unknown" : plugin);
-    labels.add(Fact::block_event, event);
-    if (is_code(code)) labels.add(Fact::block_code, code);
-    recorder_->record(Metric::plugin_blocks, 1, labels, scope.trace());
-  }
-
   const RecorderPtr recorder_;
 };
 

@@ -15,7 +15,9 @@ inline constexpr int kDelta = 1;
 inline constexpr int kCumulative = 2;
 
 // Whether a scope is this library, and not the program's own.
-inline bool is_ours(std::string_view scope) noexcept { return scope.starts_with("mellea."); }
+inline bool is_ours(std::string_view scope) noexcept {
+  return scope == "mellea" || scope.starts_with("mellea.");
+}
 
 inline int kind(const SpanRecord& span) noexcept { return span.kind == SpanKind::client ? 3 : 1; }
 

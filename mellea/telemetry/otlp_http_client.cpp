@@ -64,6 +64,13 @@ class OtlpHttpClient::Current {
 OtlpHttpClient::OtlpHttpClient(OtlpHttp settings, std::string_view what)
     : settings_(std::move(settings)), what_(what), name_(shown(settings_.endpoint)) {}
 
+OtlpHttpClient::OtlpHttpClient(Webhook settings)
+    : settings_{.endpoint = std::move(settings.url),
+                .headers = std::move(settings.headers),
+                .timeout = settings.timeout,
+                .ca_file = std::move(settings.ca_file)},
+      name_("webhook at " + host()) {}
+
 OtlpHttpClient::~OtlpHttpClient() = default;
 
 std::string OtlpHttpClient::host() const {
@@ -101,7 +108,8 @@ OtlpHttpClient::Attempt OtlpHttpClient::post_once(const std::shared_ptr<const st
                       .max_body = kMostAnswer,
                       .ca_file = settings_.ca_file};
   request.limits.connect = settings_.timeout;
-  request.headers.emplace_back("content-type", "application/x-protobuf");
+  request.headers.emplace_back("content-type",
+                               what_.empty() ? "application/json" : "application/x-protobuf");
   if (settings_.gzip) request.headers.emplace_back("content-encoding", "gzip");
   Attempt attempt;
   try {
@@ -121,14 +129,20 @@ OtlpHttpClient::Attempt OtlpHttpClient::post_once(const std::shared_ptr<const st
       attempt.posted.failure = "HTTP status " + std::to_string(head.status);
     } else {
       attempt.posted.taken = true;
-      if (const std::int64_t rejected = rejected_items(answer); rejected > 0)
+      if (const std::int64_t rejected = what_.empty() ? 0 : rejected_items(answer); rejected > 0)
         attempt.posted.failure = "the receiver rejected " + std::to_string(rejected) + " " + what_;
     }
   } catch (const Error& error) {
     attempt.failed.connection_failed = error.retryable();
-    attempt.posted.failure = interrupted_ ? "there was no time left" : one_line(error.what());
+    attempt.posted.failure = failure_of(error);
   }
   return attempt;
+}
+
+// What went wrong with a webhook is told without its URL.
+std::string OtlpHttpClient::failure_of(const Error& error) const {
+  if (interrupted_) return "there was no time left";
+  return what_.empty() ? std::string(to_string(error.code())) : one_line(error.what());
 }
 
 void OtlpHttpClient::set_current(HttpExchange* exchange) {

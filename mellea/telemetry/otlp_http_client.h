@@ -1,4 +1,4 @@
-// How any signal gets to a collector: OTLP requests over HTTP.
+// How any signal gets to a collector, as OTLP requests over HTTP; and JSON to a webhook.
 #pragma once
 
 #include <atomic>
@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "mellea/core/error.h"
 #include "mellea/core/instant.h"
 #include "mellea/telemetry/config.h"
 
@@ -27,6 +28,8 @@ class OtlpHttpClient {
 
   // `what` it sends, for messages: "spans".
   OtlpHttpClient(OtlpHttp settings, std::string_view what);
+  // For a webhook: what is posted is JSON, and messages show its host alone.
+  explicit OtlpHttpClient(Webhook settings);
   ~OtlpHttpClient();
 
   const std::string& name() const noexcept { return name_; }  // for messages
@@ -36,7 +39,8 @@ class OtlpHttpClient {
     std::string failure{};  // why not all was delivered; empty: all was
     bool taken = false;     // the receiver took it, if not all of what is in it
   };
-  // Blocks until `request`, an Export...ServiceRequest in protobuf, is delivered or given up.
+  // Blocks until `request`, an Export...ServiceRequest in protobuf or what the webhook is to have,
+  // is delivered or given up.
   Posted post(std::string request);
   // Any thread: the post() under way and all that follow give up at once.
   void interrupt() noexcept;
@@ -49,9 +53,10 @@ class OtlpHttpClient {
   Attempt post_once(const std::shared_ptr<const std::string>& body, std::chrono::milliseconds delay,
                     Instant until);
   void set_current(HttpExchange* exchange);
+  std::string failure_of(const Error& error) const;
 
   const OtlpHttp settings_;
-  const std::string what_;
+  const std::string what_;  // empty: for a webhook
   const std::string name_;
   std::unique_ptr<Network> network_;  // made by the first post()
   std::atomic<bool> interrupted_{false};

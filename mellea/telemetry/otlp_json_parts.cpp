@@ -26,10 +26,6 @@ struct ToJson {
   }
 };
 
-Json attribute(std::string_view key, Json value) {
-  return {{"key", to_utf8(key)}, {"value", std::move(value)}};
-}
-
 }  // namespace
 
 OtlpJson number_json(double value) {
@@ -38,8 +34,14 @@ OtlpJson number_json(double value) {
   return value;
 }
 
+OtlpJson value_json(const Value& value) { return std::visit(ToJson(), value); }
+
+OtlpJson pair_json(std::string_view key, OtlpJson value) {
+  return {{"key", to_utf8(key)}, {"value", std::move(value)}};
+}
+
 OtlpJson attribute_json(std::string_view name, const Value& value) {
-  return attribute(name, std::visit(ToJson(), value));
+  return pair_json(name, value_json(value));
 }
 
 OtlpJson attributes_json(std::span<const Attribute> attributes) {
@@ -52,7 +54,7 @@ OtlpJson attributes_json(std::span<const Attribute> attributes) {
 OtlpJson resource_json(const Resource& resource) {
   Json list = Json::array();
   for (const auto& [key, value] : resource.attributes)
-    list.push_back(attribute(key, text_value(value)));
+    list.push_back(pair_json(key, text_value(value)));
   return {{"attributes", std::move(list)}};
 }
 

@@ -16,6 +16,7 @@ class OtlpHttpMetricExporter : public MetricExporter {
   OtlpHttpMetricExporter(OtlpHttp settings, std::shared_ptr<const Resource> resource);
 
   std::string name() const override { return client_.name(); }
+  std::string label() const override { return client_.host(); }
   MetricsSent send(const MetricBatch& batch) override;
   void interrupt() noexcept override { client_.interrupt(); }
   void close() noexcept override { client_.close(); }
@@ -31,6 +32,7 @@ class OtlpFileMetricExporter : public MetricExporter {
   OtlpFileMetricExporter(std::string path, std::shared_ptr<const Resource> resource);
 
   std::string name() const override { return file_.path(); }
+  std::string label() const override { return "file"; }
   MetricsSent send(const MetricBatch& batch) override;
   void interrupt() noexcept override { file_.interrupt(); }
   void close() noexcept override { file_.close(); }

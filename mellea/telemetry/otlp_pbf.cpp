@@ -10,7 +10,6 @@ namespace {
 
 using protozero::pbf_writer;
 
-// Into an AnyValue.
 struct AddValue {
   pbf_writer& any;
 
@@ -36,12 +35,14 @@ void add_text(pbf_writer& message, protozero::pbf_tag_type field, std::string_vi
     message.add_string(field, to_utf8(text));
 }
 
+void add_value(pbf_writer& any, const Value& value) { std::visit(AddValue{any}, value); }
+
 void add_attribute(pbf_writer& message, protozero::pbf_tag_type field, std::string_view key,
                    const Value& value) {
   pbf_writer pair(message, field);
   add_text(pair, 1, key);
   pbf_writer any(pair, 2);
-  std::visit(AddValue{any}, value);
+  add_value(any, value);
 }
 
 void OtlpRequests::add(std::string_view scope, const std::string& item) {

@@ -24,13 +24,16 @@ void add_id(protozero::pbf_writer& message, protozero::pbf_tag_type field,
   message.add_bytes(field, reinterpret_cast<const char*>(id.data()), id.size());
 }
 
+// Into an AnyValue.
+void add_value(protozero::pbf_writer& any, const Value& value);
+
 // A KeyValue.
 void add_attribute(protozero::pbf_writer& message, protozero::pbf_tag_type field,
                    std::string_view key, const Value& value);
 
-// Packs spans or metrics into as few Export...ServiceRequests as can be, each of at most
-// `most_bytes` unless one item alone is larger. The messages around them have the same numbers in
-// all signals.
+// Packs spans, metrics or log records into as few Export...ServiceRequests as can be, each of at
+// most `most_bytes` unless one item alone is larger. The messages around them have the same numbers
+// in all signals.
 class OtlpRequests {
  public:
   // `schema_url`: where the names are written down; empty: nowhere.

@@ -13,6 +13,7 @@
 #include "mellea/core/error.h"
 #include "mellea/core/json.h"
 #include "mellea/core/text.h"
+#include "mellea/telemetry/log_events.h"
 
 namespace mellea::telemetry {
 namespace {
@@ -334,6 +335,14 @@ void Pricing::tell_unknown(const Generation& generation) const {
   warnings_->add("no price is known of " + std::string(generation.provider) + "'s model " +
                  one_line(generation.model, 100) +
                  ": what it costs is not recorded; MELLEA_PRICING_FILE can name it");
+  LogRecord record{.severity = Severity::warn,
+                   .event = log_event::kUnknownModel,
+                   .body = "no price is known of a model: what it costs is not recorded"};
+  set_place(record, generation.scope, generation.trace);
+  record.set(Fact::provider, std::string(provider_name(generation.provider)));
+  record.set(Fact::request_model, std::string(generation.model));
+  set_labels(record, generation.scope.labels());
+  warnings_->log(std::move(record));
 }
 
 }  // namespace mellea::telemetry

@@ -78,6 +78,8 @@ class Pricing {
     const Endpoint& endpoint;
     const ResponseInfo* response = nullptr;  // null: there is no answer
     const Usage& usage;
+    Scope scope{};     // whose it is, for the record of a model without a price
+    TraceRef trace{};  // of its span
   };
   // Looks in the file first, then at what the provider says it cost (OpenRouter and LiteLLM do),
   // then in our own table; there not for what nobody bills: a model in this process, Ollama, and

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 namespace mellea::telemetry {
 namespace {
@@ -30,11 +31,12 @@ std::optional<std::string> decoded_by_protoc(const std::string& request, OtlpSig
   if (!available()) return std::nullopt;
   const std::string file = testing::TempDir() + "mellea_request_" + std::to_string(::getpid());
   std::ofstream(file, std::ios::binary) << request;
-  const std::string word = signal == OtlpSignal::trace ? "trace" : "metrics";
-  const std::string command = "protoc -I" + std::string(kFolder) +
+  static constexpr std::pair<const char*, const char*> kNames[] = {
+      {"trace", "Trace"}, {"metrics", "Metrics"}, {"logs", "Logs"}};
+  const auto& [word, name] = kNames[static_cast<int>(signal)];
+  const std::string command = std::string("protoc -I") + kFolder +
                               " --decode=opentelemetry.proto.collector." + word + ".v1.Export" +
-                              (signal == OtlpSignal::trace ? "Trace" : "Metrics") +
-                              "ServiceRequest " + service_of(word) + " < " + file + " 2>&1";
+                              name + "ServiceRequest " + service_of(word) + " < " + file + " 2>&1";
   std::string text;
   FILE* output = ::popen(command.c_str(), "r");
   for (char part[4096]; std::fgets(part, sizeof part, output);) text += part;

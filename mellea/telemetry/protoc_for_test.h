@@ -10,7 +10,7 @@ inline constexpr char kNoProtoc[] =
     "protoc (protobuf-compiler) or /usr/include/opentelemetry/proto (opentelemetry-proto) is not "
     "here";
 
-enum class OtlpSignal { trace, metrics };
+enum class OtlpSignal { trace, metrics, logs };
 
 // An Export...ServiceRequest as text; nothing where it can't be had.
 std::optional<std::string> decoded_by_protoc(const std::string& request,

@@ -97,10 +97,6 @@ constexpr std::string_view kCodeLetters = "abcdefghijklmnopqrstuvwxyz0123456789_
 constexpr std::string_view kIdLetters =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.:/+=";
 
-std::string_view known_code(std::string_view code) {
-  return std::binary_search(kProviderCodes.begin(), kProviderCodes.end(), code) ? code : "other";
-}
-
 std::string description(Errc code, const ErrorDetails& details) {
   std::string text(to_string(code));
   if (code == Errc::blocked && !details.plugin.empty()) text += " by plugin " + details.plugin;
@@ -124,9 +120,9 @@ void set_details(SpanRecord& record, const Ending& ending, const ErrorText& erro
   }
   if (details.status != 0) record.set(Fact::http_status, std::int64_t{details.status});
   if (!details.provider_code.empty())
-    record.set(Fact::provider_code, known_code(details.provider_code));
-  if (is_one_of(details.request_id, kIdLetters, 128))
-    record.set(Fact::request_id, details.request_id);
+    record.set(Fact::provider_code, shown_provider_code(details.provider_code));
+  if (const auto id = shown_request_id(details.request_id); !id.empty())
+    record.set(Fact::request_id, id);
   const Attribute attributes[] = {{Fact::exception_type, to_string(error.code())},
                                   {Fact::exception_message, std::string_view(message)}};
   record.add_last_event(span_event::kException,
@@ -159,6 +155,14 @@ void set_outcome(SpanRecord& record, const Ending& ending) {
 }
 
 }  // namespace
+
+std::string_view shown_provider_code(std::string_view code) noexcept {
+  return std::binary_search(kProviderCodes.begin(), kProviderCodes.end(), code) ? code : "other";
+}
+
+std::string_view shown_request_id(std::string_view id) noexcept {
+  return is_one_of(id, kIdLetters, 128) ? id : std::string_view();
+}
 
 bool is_code(std::string_view text) noexcept { return is_one_of(text, kCodeLetters, 40); }
 

@@ -31,6 +31,11 @@ Ending stopped_ending(const Block& block, Instant at);
 inline constexpr std::string_view kRequirementFailed = "requirement_failed";
 void end_span_unmet(Tracer& tracer, Tracer::Taken span, Instant at);
 
+// Of what a provider says of a failure, what may be shown: its word for it if that is one we know,
+// else `other`; the request's id if it looks like one, else nothing.
+std::string_view shown_provider_code(std::string_view code) noexcept;
+std::string_view shown_request_id(std::string_view id) noexcept;
+
 // What a program may call its reasons, so that they may be shown: [a-z0-9_]{1,40}.
 bool is_code(std::string_view text) noexcept;
 

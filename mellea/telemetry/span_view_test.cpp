@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
 
 #include "mellea/telemetry/choosing_exporter.h"
 #include "mellea/telemetry/memory_exporter.h"

@@ -13,7 +13,12 @@
 #include "mellea/telemetry/batch_processor.h"
 #include "mellea/telemetry/choosing_exporter.h"
 #include "mellea/telemetry/content.h"
+#include "mellea/telemetry/content_logging_plugin.h"
 #include "mellea/telemetry/error_text.h"
+#include "mellea/telemetry/log_exporters.h"
+#include "mellea/telemetry/log_file_sender.h"
+#include "mellea/telemetry/log_senders.h"
+#include "mellea/telemetry/logging_plugins.h"
 #include "mellea/telemetry/metric_reader.h"
 #include "mellea/telemetry/metrics_plugins.h"
 #include "mellea/telemetry/otlp_file_exporter.h"
@@ -43,8 +48,11 @@ Telemetry::Duration possible(Telemetry::Duration limit) noexcept {
 bool are_on(const MetricsConfig& metrics) {
   return metrics.enabled || !metrics.exporters.empty() || metrics.mirror;
 }
+bool are_on(const LogsConfig& logs) { return !logs.exporters.empty(); }
 
-constexpr auto kForMetrics = std::chrono::milliseconds(500);  // of a shutdown, at most
+// Of a shutdown, at most: for what tells how those before fared.
+constexpr auto kForMetrics = std::chrono::milliseconds(500);
+constexpr auto kForLogs = std::chrono::milliseconds(500);
 
 // Makes an exporter of its description.
 struct Maker {
@@ -82,6 +90,39 @@ struct Maker {
   }
 };
 
+// The same for log records. Throws Error where the description makes none.
+struct LogMaker {
+  const LogsConfig& config;
+  const std::shared_ptr<const Resource>& resource;
+  const std::shared_ptr<Warnings>& warnings;
+  std::vector<std::shared_ptr<LogBatchProcessor>>& processors;
+
+  std::shared_ptr<LogExporter> operator()(const OtlpHttp& http) const {
+    return batched(std::make_unique<OtlpHttpLogSender>(http, resource));
+  }
+  std::shared_ptr<LogExporter> operator()(const OtlpFile& file) const {
+    return batched(std::make_unique<OtlpFileLogSender>(file.path, resource));
+  }
+  std::shared_ptr<LogExporter> operator()(const LogText& text) const {
+    return std::make_shared<LogTextExporter>(text, config.level, config.fields);
+  }
+  std::shared_ptr<LogExporter> operator()(const LogFile& file) const {
+    return batched(std::make_unique<LogFileSender>(file, config.fields));
+  }
+  std::shared_ptr<LogExporter> operator()(const Webhook& webhook) const {
+    return batched(std::make_unique<WebhookSender>(webhook, config.fields));
+  }
+  std::shared_ptr<LogExporter> operator()(const std::shared_ptr<LogExporter>& own) const {
+    return own;
+  }
+
+  std::shared_ptr<LogExporter> batched(std::unique_ptr<LogSender> sender) const {
+    processors.push_back(
+        std::make_shared<LogBatchProcessor>(std::move(sender), config.batch, warnings));
+    return processors.back();
+  }
+};
+
 // Metrics as Prometheus would read them, for people.
 class MetricsTextExporter : public MetricExporter {
  public:
@@ -109,10 +150,17 @@ Vocabulary metric_vocabulary(Vocabulary wanted, Warnings& warnings) {
   return used;
 }
 
-// How span exporters fare, as metrics.
-void observe_health(const MetricRecorder& recorder,
-                    const std::vector<std::shared_ptr<BatchProcessor>>& processors) {
-  std::vector<std::pair<std::string, std::shared_ptr<BatchProcessor>>> named;
+struct HealthMetrics {
+  Metric exported{};
+  Metric lost{};
+  Metric waiting{};
+};
+
+// How exporters of spans or log records fare, as metrics.
+template <class Processor>
+void observe_health(const MetricRecorder& recorder, const HealthMetrics& metrics,
+                    const std::vector<std::shared_ptr<Processor>>& processors) {
+  std::vector<std::pair<std::string, std::shared_ptr<Processor>>> named;
   for (const auto& processor : processors) {
     const std::string name = processor->label();
     std::string own = name;
@@ -130,9 +178,13 @@ void observe_health(const MetricRecorder& recorder,
       return all;
     });
   };
-  each(Metric::spans_exported, &BatchHealth::delivered);
-  each(Metric::spans_lost, &BatchHealth::lost);
-  each(Metric::spans_waiting, &BatchHealth::waiting);
+  each(metrics.exported, &BatchHealth::delivered);
+  each(metrics.lost, &BatchHealth::lost);
+  each(metrics.waiting, &BatchHealth::waiting);
+}
+
+void append(Plugins& all, Plugins more) {
+  for (auto& plugin : more) all.push_back(std::move(plugin));
 }
 
 }  // namespace
@@ -141,6 +193,9 @@ struct Telemetry::State {
   std::shared_ptr<Warnings> warnings{};
   std::shared_ptr<const Resource> resource{};
   std::shared_ptr<const Pricing> pricing{};  // null: off
+  std::shared_ptr<const Content> content{};
+  std::vector<std::shared_ptr<LogBatchProcessor>> log_processors{};
+  std::shared_ptr<Logger> logger{};  // null: logs are off
   std::vector<std::shared_ptr<BatchProcessor>> processors{};
   std::shared_ptr<Tracer> tracer{};      // null: traces are off
   std::shared_ptr<MetricStore> store{};  // null: metrics are off
@@ -156,6 +211,7 @@ struct Telemetry::State {
   bool ended = false;
   bool complete = false;  // nothing was lost; known once it has ended
 
+  void start_logs(const Config& config);
   void start_traces(const Config& config);
   void start_metrics(const Config& config);
   void add(const MetricOutput& output, const MetricsConfig& config);
@@ -163,14 +219,30 @@ struct Telemetry::State {
   bool shutdown_metrics(Instant until) noexcept;
 };
 
+void Telemetry::State::start_logs(const Config& config) {
+  std::vector<std::shared_ptr<LogExporter>> exporters;
+  const LogMaker maker{config.logs, resource, warnings, log_processors};
+  for (const LogOutput& output : config.logs.exporters) {
+    try {
+      exporters.push_back(std::visit(maker, output));
+    } catch (const Error& error) {
+      warnings->add(error.what());
+    }
+  }
+  const bool details = includes(config.content.mode, ContentMode::event);
+  logger = std::make_shared<Logger>(config.logs.level, std::move(exporters), details);
+  warnings->log_to(logger);
+  append(plugins, make_logging_plugins(logger));
+  if (details) plugins.push_back(make_content_logging_plugin(logger, content, pricing));
+}
+
 void Telemetry::State::start_traces(const Config& config) {
   std::vector<std::shared_ptr<SpanExporter>> exporters;
   for (const Exporter& exporter : config.exporters)
     exporters.push_back(std::visit(Maker{config, resource, warnings, processors}, exporter));
-  const auto content = std::make_shared<const Content>(config.content, warnings);
   tracer = std::make_shared<Tracer>(config.sampler, std::move(exporters),
                                     ErrorText(config.error_messages, content));
-  plugins = make_tracing_plugins(tracer, config.chunk_events, pricing, content);
+  append(plugins, make_tracing_plugins(tracer, config.chunk_events, pricing, content));
 }
 
 void Telemetry::State::start_metrics(const Config& config) {
@@ -178,9 +250,11 @@ void Telemetry::State::start_metrics(const Config& config) {
   const auto recorder = std::make_shared<const MetricRecorder>(
       store, metric_vocabulary(config.metrics.vocabulary, *warnings),
       possible_labels(config.metrics.labels, *warnings));
-  observe_health(*recorder, processors);
-  for (auto& plugin : make_metrics_plugins(recorder, pricing, config.chunk_events))
-    plugins.push_back(std::move(plugin));
+  observe_health(*recorder, {Metric::spans_exported, Metric::spans_lost, Metric::spans_waiting},
+                 processors);
+  observe_health(*recorder, {Metric::logs_exported, Metric::logs_lost, Metric::logs_waiting},
+                 log_processors);
+  append(plugins, make_metrics_plugins(recorder, pricing, config.chunk_events));
   for (const MetricOutput& output : config.metrics.exporters) add(output, config.metrics);
 }
 
@@ -218,13 +292,19 @@ void Telemetry::State::add(const MetricOutput& output, const MetricsConfig& conf
 }
 
 bool Telemetry::State::shutdown_all(Instant until, Duration limit) noexcept {
-  // The last look tells how the spans fared, if their exporters leave it the time.
-  const Instant::duration for_metrics =
-      readers.empty() ? Instant::duration{} : std::min<Instant::duration>(kForMetrics, limit / 4);
-  const bool traced = !tracer || tracer->shutdown(until - for_metrics);
-  const bool measured = shutdown_metrics(until);
+  // The last look tells how the spans fared, and the last records, if the exporters before them
+  // leave them the time.
+  const auto share = [&](bool wanted, Instant::duration most) {
+    return wanted ? std::min<Instant::duration>(most, limit / 4) : Instant::duration{};
+  };
+  const Instant before_logs = until - share(logger != nullptr, kForLogs);
+  const Instant before_metrics = before_logs - share(!readers.empty(), kForMetrics);
+  if (logger) logger->flush(Instant::clock::now());  // begins
+  const bool traced = !tracer || tracer->shutdown(before_metrics);
+  const bool measured = shutdown_metrics(before_logs);
+  const bool logged = !logger || logger->shutdown(until);
   warnings->close(until);
-  return traced && measured;
+  return traced && measured && logged;
 }
 
 bool Telemetry::State::shutdown_metrics(Instant until) noexcept {
@@ -238,25 +318,30 @@ bool Telemetry::State::shutdown_metrics(Instant until) noexcept {
 }
 
 Telemetry::Telemetry(Config config)
-    : Telemetry(EnvironmentSettings{.traces = !config.exporters.empty() || !are_on(config.metrics),
-                                    .metrics = are_on(config.metrics),
-                                    .config = std::move(config)}) {}
+    : Telemetry(EnvironmentSettings{
+          .traces = !config.exporters.empty() || (!are_on(config.metrics) && !are_on(config.logs)),
+          .metrics = are_on(config.metrics),
+          .logs = are_on(config.logs),
+          .config = std::move(config)}) {}
 
 Telemetry::Telemetry(EnvironmentSettings settings) : state_(std::make_unique<State>()) {
   const Config& config = settings.config;
   state_->warnings = std::make_shared<Warnings>(config.warn);
   for (std::string& warning : settings.warnings) state_->warnings->add(std::move(warning));
-  if (!settings.traces && !settings.metrics) return;
-  if (includes(config.content.mode, ContentMode::event))
+  if (!settings.traces && !settings.metrics && !settings.logs) return;
+  if (includes(config.content.mode, ContentMode::event) && !settings.logs)
     state_->warnings->add("content in events goes nowhere: there are no log records");
 
   state_->resource = std::make_shared<const Resource>(config.service_name, config.resource);
+  state_->content = std::make_shared<const Content>(config.content, state_->warnings);
   if (config.pricing.enabled)
     state_->pricing = std::make_shared<const Pricing>(
-        config.pricing, settings.metrics || !config.pricing.file.empty(), state_->warnings);
+        config.pricing, settings.metrics || settings.logs || !config.pricing.file.empty(),
+        state_->warnings);
+  if (settings.logs) state_->start_logs(config);
   if (settings.traces) state_->start_traces(config);
   if (settings.metrics) state_->start_metrics(config);
-  state_->plugins.insert(state_->plugins.end(), config.plugins.begin(), config.plugins.end());
+  append(state_->plugins, config.plugins);
 }
 
 Telemetry::Telemetry() noexcept = default;
@@ -281,9 +366,10 @@ Telemetry::~Telemetry() {
 
 Telemetry Telemetry::from_env(const Environment& environment,
                               std::function<void(std::string_view)> warn) {
-  const TreeText console{
-      .style = style_of_standard_error(environment),
-      .write = [](std::string_view tree) { std::fwrite(tree.data(), 1, tree.size(), stderr); }};
+  const auto write = [](std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stderr);
+  };
+  const TreeText console{.style = style_of_standard_error(environment), .write = write};
   EnvironmentSettings settings = read_environment(environment, console);
   settings.config.warn = std::move(warn);
   return Telemetry(std::move(settings));
@@ -308,14 +394,41 @@ std::string Telemetry::metrics_text(PrometheusFormat format) const {
 
 int Telemetry::prometheus_port() const noexcept { return state_ ? state_->port.load() : 0; }
 
+std::shared_ptr<Logger> Telemetry::logger() const noexcept {
+  return state_ ? state_->logger : nullptr;
+}
+
+void Telemetry::log(Severity severity, std::string text, Labels attributes) const noexcept {
+  if (!state_ || !state_->logger || !state_->logger->wants(severity)) return;
+  try {
+    LogRecord record{.severity = severity, .body = std::move(text), .logger = "program"};
+    set_labels(record, attributes);
+    state_->logger->log_line(std::move(record));
+  } catch (const std::exception&) {  // no memory
+  }
+}
+
+void Telemetry::record_evaluation(const TraceRef& answer,
+                                  const Evaluation& evaluation) const noexcept {
+  if (!state_ || !state_->logger || !state_->logger->wants(Severity::info)) return;
+  try {
+    state_->logger->log(record_of(evaluation, answer));
+  } catch (const std::exception&) {  // no memory
+  }
+}
+
 bool Telemetry::flush(Duration limit) noexcept {
   if (!state_) return true;
   const Instant until = Instant::clock::now() + possible(limit);
+  Logger* const logger = state_->logger.get();
+  const std::int64_t records_lost = logger ? logger->lost() : 0;
+  if (logger) logger->flush(Instant::clock::now());  // begins
   std::vector<ExportThread::Asked> asked;
   for (const auto& reader : state_->readers) asked.push_back(reader->thread().ask());
   bool all = !state_->tracer || state_->tracer->flush(until);
   for (std::size_t at = 0; at < asked.size(); ++at)
     all = state_->readers[at]->thread().wait_for(asked[at], until) && all;
+  if (logger) all = logger->flush(until) && logger->lost() == records_lost && all;
   return all;
 }
 

@@ -1,4 +1,4 @@
-// Telemetry as a whole: traces and metrics that plugins record and exporters deliver.
+// Telemetry as a whole: traces, metrics and log records that plugins write and exporters deliver.
 //
 //   auto telemetry = mellea::Telemetry::from_env();   // MELLEA_TRACES_FILE=x.jsonl writes a trace
 //   mellea::Runtime runtime({.plugins = telemetry.plugins()});
@@ -19,6 +19,8 @@
 #include "mellea/hooks/hook.h"
 #include "mellea/telemetry/config.h"
 #include "mellea/telemetry/environment.h"
+#include "mellea/telemetry/logger.h"
+#include "mellea/telemetry/logging_plugins.h"
 #include "mellea/telemetry/meter.h"
 #include "mellea/telemetry/prometheus_text.h"
 
@@ -32,13 +34,14 @@ class Telemetry {
   using Duration = std::chrono::milliseconds;
 
   Telemetry() noexcept;               // off: no plugins, no threads, no cost
-  explicit Telemetry(Config config);  // traces are on unless only metrics have exporters
+  explicit Telemetry(Config config);  // traces are on unless only metrics or logs have exporters
   Telemetry(Telemetry&&) noexcept;
   Telemetry& operator=(Telemetry&&) noexcept;
   ~Telemetry();  // shuts down within 5 s
 
   // As docs/telemetry.md says; off if no variable switches it on. Each warning goes to `warn`, by
-  // default as one line to standard error, where the tree of MELLEA_TRACES_CONSOLE goes too.
+  // default as one line to standard error, where the tree of MELLEA_TRACES_CONSOLE goes too, and
+  // log records for people.
   static Telemetry from_env(const Environment& environment = process_environment,
                             std::function<void(std::string_view)> warn = to_standard_error);
   static void to_standard_error(std::string_view warning);
@@ -53,6 +56,16 @@ class Telemetry {
   std::string metrics_text(PrometheusFormat format = PrometheusFormat::text) const;
   // Where the first PrometheusEndpoint listens; 0: nowhere.
   int prometheus_port() const noexcept;
+
+  // A line of the program's own, where log records go. One that a tool, a check or a callback logs
+  // on its thread belongs to the operation that it runs in. Attributes that are called as one of
+  // ours are left out. Nothing happens if logs are off.
+  void log(Severity severity, std::string text, Labels attributes = {}) const noexcept;
+  // What somebody found of an answer, later or elsewhere: `answer` is Result::trace_ref(), or was
+  // kept as its traceparent. A log record `gen_ai.evaluation.result`; nothing if logs are off.
+  void record_evaluation(const TraceRef& answer, const Evaluation& evaluation) const noexcept;
+  // For SpdlogSink, and loggers of other kinds; may outlive Telemetry. Null: logs are off.
+  std::shared_ptr<Logger> logger() const noexcept;
 
   // Waits until all that has ended is delivered, and what is counted by now; false if that took
   // longer than `limit`.

@@ -28,6 +28,23 @@ bool Warnings::begin_telling(const std::string& text) {
   return true;
 }
 
+void Warnings::log(LogRecord record) noexcept {
+  if (fork_.inherited()) return;
+  std::shared_ptr<Logger> logger;
+  {
+    const std::lock_guard lock(mutex_);
+    logger = logger_.lock();
+  }
+  if (!logger) return;
+  record.for_people = false;  // they have the warning
+  logger->log(std::move(record));
+}
+
+void Warnings::log_to(std::weak_ptr<Logger> logger) noexcept {
+  const std::lock_guard lock(mutex_);
+  logger_ = std::move(logger);
+}
+
 void Warnings::close(Instant until) noexcept {
   if (fork_.inherited()) return;
   std::unique_lock lock(mutex_);

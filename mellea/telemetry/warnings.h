@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "mellea/core/fork.h"
 #include "mellea/core/instant.h"
+#include "mellea/telemetry/logger.h"
 
 namespace mellea::telemetry {
 
@@ -25,6 +27,10 @@ class Warnings {
   void add(std::string text) noexcept;
   std::vector<std::string> all() const;  // the first kMostKept
 
+  // What stands behind a warning, as a record for those who collect them: where log_to() says.
+  void log(LogRecord record) noexcept;
+  void log_to(std::weak_ptr<Logger> logger) noexcept;
+
   // From now on they are only kept. Waits until `tell` is not being called any more, or `until`.
   void close(Instant until) noexcept;
 
@@ -38,6 +44,7 @@ class Warnings {
   std::vector<std::string> kept_;
   int telling_ = 0;  // so many calls of tell_ are under way
   bool closed_ = false;
+  std::weak_ptr<Logger> logger_;  // its exporters hold these warnings
 };
 
 }  // namespace mellea::telemetry
