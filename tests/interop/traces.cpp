@@ -138,6 +138,10 @@ std::vector<Case> cases() {
          session.stream("Write", {.chunking = Chunking::sentence(), .checks = {{has("The")}}})
              .wait();
        }},
+      {"embeddings",
+       {Script::answer(200, R"({"model":"demo-1","data":[{"index":0,"embedding":[0.5]}],)"
+                            R"("usage":{"prompt_tokens":3,"total_tokens":3}})")},
+       [](Session& session) { session.embed({"sea"}); }},
       {"labels",
        {says("hello")},
        [](Session& session) {

@@ -54,10 +54,14 @@ export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:$port OTEL_EXPORTER_OTLP_COM
 export MELLEA_TRACES_FILE=$sent/traces MELLEA_METRICS_FILE=$sent/metrics
 export OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=interop,team=sea%20and%20tide
 (cd "$dir" && OTEL_SERVICE_NAME=demo "$program" demo > demo.log)
-OTEL_SERVICE_NAME=traces "$traces"
+OTEL_SERVICE_NAME=traces OTEL_METRICS_EXPORTER=otlp,console "$traces" 2> "$dir/traces.log"
 
-# What people see of the metrics, and of the exemplars.
-curl -sf -H 'accept: application/openmetrics-text' "http://127.0.0.1:$prometheus_port/metrics" > "$dir/page"
+# Its page names metrics as ours does, which is on the console too, and has the exemplars.
+page=http://127.0.0.1:$prometheus_port/metrics
+until curl -sf "$page" > "$dir/page" && grep -q ^shop_sales "$dir/page"; do sleep 0.2; done
+diff <(grep '^# TYPE' "$dir/traces.log" | sort) <(grep '^# TYPE' "$dir/page" | sort) ||
+  { echo "the Collector names metrics otherwise"; exit 1; }
+curl -sf -H 'accept: application/openmetrics-text' "$page" > "$dir/page"
 grep -q '^gen_ai_client_operation_duration_seconds_bucket{.*# {.*trace_id=' "$dir/page" ||
   { echo "no exemplar on the Collector's page"; exit 1; }
 
