@@ -10,6 +10,7 @@ import urllib.request
 
 SAMPLE = re.compile(r'^(?P<name>\w+)(?:\{(?P<labels>(?:[^"}]|"(?:[^"\\]|\\.)*")*)\})? (?P<value>\S+)'
                     r'(?: # \{(?P<exemplar>[^}]*)\} (?P<measured>\S+).*)?$')
+METRIC = re.compile(r"\b\w+(?=[{\[])")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
 
@@ -107,7 +108,9 @@ def main():
     if not exemplars:
         wrong.append("the page has no exemplar")
     asked = queries(recipes)
+    names = {name for name, _ in samples}
     for query in asked:
+        wrong += [f"not on the page: {name}" for name in METRIC.findall(query) if name not in names]
         if not ask(prometheus, "query", query=query)["result"]:
             wrong.append(f"found nothing: {query}")
     if not asked:
