@@ -1,5 +1,5 @@
 """kept_traces.py TRACES KEPT SLOW_MS: whether those of the traces were kept for which
-examples/collector.yaml says so, where nothing of the rest is.
+docs/collector.yaml says so, where nothing of the rest is.
 """
 import collections
 import sys

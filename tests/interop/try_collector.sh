@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # try_collector.sh DIR PROGRAM TRACES: what an OpenTelemetry Collector stores of what `mellea demo`
 # and TRACES send is what they write into files of their own, and it samples as
-# examples/collector.yaml says. It is built in DIR the first time, from 2 GB of sources. Exits 77,
+# docs/collector.yaml says. It is built in DIR the first time, from 2 GB of sources. Exits 77,
 # with a message, where it can't be had.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
@@ -43,7 +43,7 @@ rm -rf "$stored" "$sent"
 mkdir "$stored" "$sent"
 port=$(free_port) prometheus_port=$(free_port)
 COLLECTOR_PORT=$port PROMETHEUS_PORT=$prometheus_port STORED=$stored SLOW_MS=$slow_ms \
-  PERCENT_OF_THE_REST=0 "$collector" --config "$here/../../examples/collector.yaml" \
+  PERCENT_OF_THE_REST=0 "$collector" --config "$here/../../docs/collector.yaml" \
   --config "$here/collector.yaml" > "$dir/collector.log" 2>&1 &
 process=$!
 trap 'kill "$process" 2> /dev/null || true; wait "$process" 2> /dev/null || true' EXIT
