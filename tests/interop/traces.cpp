@@ -1,14 +1,16 @@
 // One trace of each kind, recorded and counted as the environment says, for receivers to be tried
-// with. The first span of each has the label `case`.
+// with. The label `case` of a span says which of them it is part of.
 //
 //   mellea_traces           ends when all is delivered
 //   mellea_traces --serve   prints the port where Prometheus may look, and ends with standard input
 #include <mellea/mellea.h>
 #include <mellea/telemetry.h>
 
+#include <chrono>
 #include <functional>
 #include <iostream>
 #include <limits>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
@@ -70,7 +72,7 @@ data: [DONE]
   return Script::stream().chunk(piece("The sea. ")).chunk(piece("The tide.")).chunk(kEnd).end();
 }
 
-// Stops the one call that is labelled so.
+// Stops the call whose text says so.
 class Guard : public Plugin {
  public:
   std::string_view name() const override { return "guard"; }
@@ -103,15 +105,16 @@ struct Case {
   std::string name;
   std::vector<Script> scripts;  // what the provider does
   std::function<void(Session&)> run;
+  bool fails = false;
 };
 
 std::vector<Case> cases() {
   const auto chat = [](Session& session) { session.chat("hello"); };
   return {
       {"plain", {says("hello")}, chat},
-      {"failed", {Script::answer(400, R"({"error":{"message":"no"}})")}, chat},
+      {"failed", {Script::answer(400, R"({"error":{"message":"no"}})")}, chat, true},
       {"retried", {Script::answer(429, "{}", {{"retry-after-ms", "10"}}), says("hello")}, chat},
-      {"blocked", {says("hello")}, [](Session& session) { session.chat("blocked"); }},
+      {"blocked", {says("hello")}, [](Session& session) { session.chat("blocked"); }, true},
       {"left",
        {Script::stream().chunk(piece("The ")).hang()},
        [](Session& session) { session.start_chat("hello", {.stream = true}).next(); }},
@@ -157,7 +160,6 @@ std::vector<Case> cases() {
   };
 }
 
-// The port, too, is what the provider is asked at: it must be there until the trace is whole.
 void trace(Runtime& runtime, const Case& one) {
   const LoopbackServer provider(one.scripts);
   Session session = runtime.start_session(
@@ -165,13 +167,17 @@ void trace(Runtime& runtime, const Case& one) {
       {.plugins = {std::make_shared<Guard>()},
        .labels = {{"case", one.name}, {"tenant.id", "harbour"}},
        .span = false});
+  std::string failure;
   try {
     one.run(session);
   } catch (const Error& error) {
-    std::cerr << one.name << ": " << error.what() << '\n';
+    failure = error.what();
   }
+  if (failure.empty() == one.fails)
+    throw std::runtime_error(one.name + (one.fails ? " did not fail" : ": " + failure));
   session.end();
-  runtime.drain(Instant::clock::now() + std::chrono::seconds(5));
+  if (!runtime.drain(Instant::clock::now() + std::chrono::seconds(5)))
+    throw std::runtime_error(one.name + " does not end");
 }
 
 // What the program counts itself, of each kind.
