@@ -20,3 +20,12 @@ python_package() {
 free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
+
+# until_answered URL PROCESS LOG: waits until something there answers. Exits 1, with the end of LOG,
+# if PROCESS, which should, has ended.
+until_answered() {
+  until curl -s --max-time 2 -o /dev/null "$1"; do
+    kill -0 "$2" 2> /dev/null || { tail -n 20 "$3"; exit 1; }
+    sleep 0.2
+  done
+}
