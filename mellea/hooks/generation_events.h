@@ -50,6 +50,8 @@ struct GenerationRetry {
   const Scope scope{};
   const Instant at{};
   const Notice notice{};
+  // Of a batch that is several requests: the first prompt of the one that is sent again. Else -1.
+  const int index = -1;
 };
 
 // What a reply took, on every path.
