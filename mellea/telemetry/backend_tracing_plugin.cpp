@@ -1,5 +1,6 @@
 #include "mellea/telemetry/backend_tracing_plugin.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <string>
@@ -14,6 +15,16 @@
 
 namespace mellea::telemetry {
 namespace {
+
+// Of a batch that did not end well: those whose answer did not come, or not to its end.
+template <class Closing>
+std::int64_t unanswered_prompts(const Closing& event) {
+  if (event.ending.outcome == Outcome::ok) return 0;
+  if (!event.replies) return number(event.opening->request->prompts.size());
+  return std::count_if(event.replies->begin(), event.replies->end(), [](const Reply& reply) {
+    return reply.finish_reasons.empty() && reply.embeddings.empty();
+  });
+}
 
 // Another tracer may have been there before.
 void set_header(Headers& headers, std::string_view name, std::string value) {
@@ -82,13 +93,15 @@ class BackendTracingPlugin : public Plugin {
 
   void on_retry(const GenerationRetry& event) {
     const Notice& notice = event.notice;
-    std::array<Attribute, 4> attributes{{
+    std::array<Attribute, 5> attributes{{
         {Fact::retry_attempt, std::int64_t{notice.attempt}},
         {Fact::error_type, to_string(notice.category)},
         {Fact::retry_delay, std::chrono::duration<double>(notice.delay).count()},
-        {Fact::http_status, std::int64_t{notice.http_status}},
     }};
-    const std::size_t count = notice.http_status != 0 ? 4 : 3;
+    std::size_t count = 3;
+    if (notice.http_status != 0)
+      attributes[count++] = {Fact::http_status, std::int64_t{notice.http_status}};
+    if (event.index >= 0) attributes[count++] = {Fact::batch_index, std::int64_t{event.index}};
     tracer_->update(event.scope.id(), [&](SpanRecord& record) {
       record.add_event(span_event::kRetry, event.at, std::span(attributes).first(count));
     });
@@ -131,7 +144,10 @@ class BackendTracingPlugin : public Plugin {
   void on_batch_end(const Closing& event) {
     Tracer::Taken span = tracer_->take(event.opening->scope.id());
     if (!span.record) return;
+    const std::int64_t unanswered = unanswered_prompts(event);
+    if (unanswered != 0) span.record->set(Fact::batch_failed_count, unanswered);
     if (event.usage) {
+      if (unanswered != 0) span.record->set(Fact::usage_partial, true);
       const bool any = event.replies && !event.replies->empty();
       set_usage(*span.record, *event.usage);
       set_cost(*span.record, *event.opening, any ? &event.replies->front().response : nullptr,

@@ -117,8 +117,7 @@ void set_details(SpanRecord& record, const Error& error, Instant at) {
   if (details.status != 0) record.set(Fact::http_status, std::int64_t{details.status});
   if (!details.provider_code.empty())
     record.set(Fact::provider_code, known_code(details.provider_code));
-  if (is_one_of(details.request_id, kIdLetters, 128))
-    record.set(Fact::request_id, details.request_id);
+  if (is_foreign_id(details.request_id)) record.set(Fact::request_id, details.request_id);
   const Attribute type{Fact::exception_type, to_string(error.code())};
   record.add_last_event(span_event::kException, at, {&type, 1});
 }
@@ -131,13 +130,15 @@ std::string_view outcome_word(const Ending& ending, Errc code) {
 
 void set_failure(SpanRecord& record, std::string_view outcome, Errc code) {
   record.status = SpanStatus::error;
-  record.set(Fact::error_type, to_string(code));
+  if (!record.find(Fact::error_type)) record.set(Fact::error_type, to_string(code));
   record.set(Fact::outcome, outcome);
 }
 
 }  // namespace
 
 bool is_code(std::string_view text) noexcept { return is_one_of(text, kCodeLetters, 40); }
+
+bool is_foreign_id(std::string_view text) noexcept { return is_one_of(text, kIdLetters, 128); }
 
 void set_labels(SpanRecord& record, const Labels& labels) {
   for (const auto& [key, label] : labels) {

@@ -11,7 +11,8 @@ namespace mellea::telemetry {
 // Sets what every span says at its start: the program's labels.
 void set_labels(SpanRecord& record, const Labels& labels);
 
-// Sets status and outcome, and ends the span. A failure stands with its details on the innermost
+// Sets status and outcome, and ends the span. A failure's error.type is its category, unless the
+// span has one. A failure stands with its details on the innermost
 // span alone: those around it have status and error.type. No text of a provider, of a plugin or of
 // the program gets here but words from closed lists, ids, and the name of the plugin that blocked.
 void end_span(Tracer& tracer, const Scope& scope, Tracer::Taken span, const Ending& ending);
@@ -25,5 +26,7 @@ void end_span_unmet(Tracer& tracer, Tracer::Taken span, Instant at);
 
 // What a program may call its reasons, so that they may be shown: [a-z0-9_]{1,40}.
 bool is_code(std::string_view text) noexcept;
+// What servers call requests and sessions: 128 letters, digits and marks of URLs at most.
+bool is_foreign_id(std::string_view text) noexcept;
 
 }  // namespace mellea::telemetry
