@@ -12,6 +12,12 @@
 
 namespace mellea::telemetry {
 
+// What came of a batch.
+struct BatchSent {
+  std::string failure{};       // why not all of it was delivered; empty: all was
+  std::int64_t delivered = 0;  // of its items, although not all were
+};
+
 // What a BatchProcessor sends with. Called on its thread, but for interrupt().
 class BatchSender {
  public:
@@ -20,9 +26,8 @@ class BatchSender {
   // For metrics: without paths, which may have a machine's folders or a token in them.
   virtual std::string label() const { return name(); }
 
-  // Blocks until the spans are delivered or given up. Returns why they were not delivered; nothing
-  // if they were.
-  virtual std::string send(std::span<const SpanPtr> spans) = 0;
+  // Blocks until the spans are delivered or given up.
+  virtual BatchSent send(std::span<const SpanPtr> spans) = 0;
   // Any thread: the send() under way and all that follow give up at once.
   virtual void interrupt() noexcept = 0;
   // No send() follows: the place to let go of what may take its time.

@@ -9,8 +9,8 @@ namespace mellea::telemetry {
 OtlpFileExporter::OtlpFileExporter(std::string path, std::shared_ptr<const Resource> resource)
     : file_(std::move(path)), resource_(std::move(resource)) {}
 
-std::string OtlpFileExporter::send(std::span<const SpanPtr> spans) {
-  return file_.append(otlp_json(spans, *resource_) + "\n");
+BatchSent OtlpFileExporter::send(std::span<const SpanPtr> spans) {
+  return {.failure = file_.append(otlp_json(spans, *resource_) + "\n")};
 }
 
 }  // namespace mellea::telemetry

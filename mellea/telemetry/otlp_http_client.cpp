@@ -1,5 +1,6 @@
 #include "mellea/telemetry/otlp_http_client.h"
 
+#include <algorithm>
 #include <protozero/pbf_reader.hpp>
 #include <random>
 #include <utility>
@@ -121,8 +122,10 @@ OtlpHttpClient::Attempt OtlpHttpClient::post_once(const std::shared_ptr<const st
       attempt.posted.failure = "HTTP status " + std::to_string(head.status);
     } else {
       attempt.posted.taken = true;
-      if (const std::int64_t rejected = rejected_items(answer); rejected > 0)
-        attempt.posted.failure = "the receiver rejected " + std::to_string(rejected) + " " + what_;
+      attempt.posted.rejected = rejected_items(answer);
+      if (attempt.posted.rejected > 0)
+        attempt.posted.failure =
+            "the receiver rejected " + std::to_string(attempt.posted.rejected) + " " + what_;
     }
   } catch (const Error& error) {
     attempt.failed.connection_failed = error.retryable();
@@ -151,7 +154,8 @@ std::int64_t rejected_items(std::string_view answer) noexcept {
     using protozero::pbf_wire_type;
     while (response.next(1, pbf_wire_type::length_delimited)) {
       protozero::pbf_reader partial = response.get_message();
-      if (partial.next(1, pbf_wire_type::varint)) return partial.get_int64();
+      if (partial.next(1, pbf_wire_type::varint))
+        return std::max<std::int64_t>(partial.get_int64(), 0);
     }
   } catch (const std::exception&) {  // an answer that can't be read says nothing
   }

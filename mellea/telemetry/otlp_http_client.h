@@ -33,8 +33,9 @@ class OtlpHttpClient {
   std::string host() const;  // with its port; what else is in a URL may be a secret
 
   struct Posted {
-    std::string failure{};  // why not all was delivered; empty: all was
-    bool taken = false;     // the receiver took it, if not all of what is in it
+    std::string failure{};      // why not all was delivered; empty: all was
+    bool taken = false;         // the receiver took it, if not all of what is in it
+    std::int64_t rejected = 0;  // of what is in it, if it was taken
   };
   // Blocks until `request`, an Export...ServiceRequest in protobuf, is delivered or given up.
   Posted post(std::string request);
