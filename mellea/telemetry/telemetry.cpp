@@ -18,6 +18,7 @@
 #include "mellea/telemetry/otlp_metric_exporters.h"
 #include "mellea/telemetry/pricing.h"
 #include "mellea/telemetry/prometheus_server.h"
+#include "mellea/telemetry/propagation_plugin.h"
 #include "mellea/telemetry/resource.h"
 #include "mellea/telemetry/tracer.h"
 #include "mellea/telemetry/tracing_plugins.h"
@@ -222,6 +223,8 @@ Telemetry::Telemetry(EnvironmentSettings settings) : state_(std::make_unique<Sta
         config.pricing, settings.metrics || !config.pricing.file.empty(), state_->warnings);
   if (settings.traces) state_->start_traces(config);
   if (settings.metrics) state_->start_metrics(config);
+  if (auto plugin = make_propagation_plugin(state_->tracer, config.propagation, *state_->warnings))
+    state_->plugins.push_back(std::move(plugin));
   state_->plugins.insert(state_->plugins.end(), config.plugins.begin(), config.plugins.end());
 }
 
