@@ -2,8 +2,11 @@
 
 #include <opentelemetry/exporters/memory/in_memory_span_exporter.h>
 #include <opentelemetry/exporters/otlp/otlp_http_exporter.h>
+#include <opentelemetry/sdk/resource/resource.h>
 #include <opentelemetry/sdk/trace/batch_span_processor.h>
 #include <opentelemetry/sdk/trace/batch_span_processor_options.h>
+#include <opentelemetry/sdk/trace/samplers/always_off.h>
+#include <opentelemetry/sdk/trace/samplers/always_on.h>
 #include <opentelemetry/sdk/trace/simple_processor.h>
 #include <opentelemetry/sdk/trace/tracer_provider.h>
 
@@ -49,14 +52,18 @@ void write_one(opentelemetry::trace::Tracer& tracer) {
 
 class InMemory final : public HandWrittenSpans {
  public:
-  InMemory() : InMemory(std::make_unique<memory::InMemorySpanExporter>(std::size_t{16'384})) {}
+  explicit InMemory(std::unique_ptr<trace::Sampler> sampler)
+      : InMemory(std::move(sampler),
+                 std::make_unique<memory::InMemorySpanExporter>(std::size_t{16'384})) {}
   void one() override { write_one(*tracer_); }
   void clear() override { data_->GetSpans(); }
 
  private:
-  explicit InMemory(std::unique_ptr<memory::InMemorySpanExporter> exporter)
+  InMemory(std::unique_ptr<trace::Sampler> sampler,
+           std::unique_ptr<memory::InMemorySpanExporter> exporter)
       : data_(exporter->GetData()),
-        provider_(std::make_unique<trace::SimpleSpanProcessor>(std::move(exporter))),
+        provider_(std::make_unique<trace::SimpleSpanProcessor>(std::move(exporter)),
+                  opentelemetry::sdk::resource::Resource::Create({}), std::move(sampler)),
         tracer_(provider_.GetTracer("bench")) {}
 
   const std::shared_ptr<memory::InMemorySpanData> data_;
@@ -89,7 +96,10 @@ class ToCollector final : public HandWrittenSpans {
 }  // namespace
 
 std::unique_ptr<HandWrittenSpans> hand_written_spans_in_memory() {
-  return std::make_unique<InMemory>();
+  return std::make_unique<InMemory>(std::make_unique<trace::AlwaysOnSampler>());
+}
+std::unique_ptr<HandWrittenSpans> hand_written_spans_sampled_out() {
+  return std::make_unique<InMemory>(std::make_unique<trace::AlwaysOffSampler>());
 }
 std::unique_ptr<HandWrittenSpans> hand_written_spans_to(const std::string& traces_url) {
   return std::make_unique<ToCollector>(traces_url);

@@ -17,6 +17,7 @@ class HandWrittenSpans {
 
 // Null where opentelemetry-cpp was not found.
 std::unique_ptr<HandWrittenSpans> hand_written_spans_in_memory();
+std::unique_ptr<HandWrittenSpans> hand_written_spans_sampled_out();
 std::unique_ptr<HandWrittenSpans> hand_written_spans_to(const std::string& traces_url);
 
 inline constexpr const char* kNoHandWrittenSpans = "no opentelemetry-cpp-dev";

@@ -30,6 +30,7 @@ void usage() {
   for (const Group& group : kGroups)
     std::fprintf(stderr, "  %-10s %s%s\n", group.name.data(), group.what.data(),
                  group.on_request ? " (by name, or with --long)" : "");
+  std::fputs("  telemetry  tracing, metrics, otlp and down\n", stderr);
   std::fprintf(stderr,
                "\nWith --backend the groups that depend on the protocol, with that of NAME: %s\n",
                wire_names().c_str());
@@ -116,6 +117,8 @@ int main(int argc, char** argv) {
       one_backend = true;
     else if (const Group* const group = group_of(argument))
       groups.push_back(group);
+    else if (argument == "telemetry")
+      for (const std::string_view name : kTelemetryGroups) groups.push_back(group_of(name));
     else if (argument != "--here")
       return usage(), 2;
   }

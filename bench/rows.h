@@ -20,6 +20,7 @@ void hook_rows(const Settings& settings);
 void tracing_rows(const Settings& settings);
 void metrics_rows(const Settings& settings);
 void otlp_rows(const Settings& settings);
+void down_rows(const Settings& settings);
 void call_rows(const Settings& settings);
 void stream_rows(const Settings& settings);
 void delivery_rows(const Settings& settings);
@@ -46,6 +47,7 @@ inline constexpr std::array kGroups = {
     Group{"tracing", "a generation traced, in memory", tracing_rows},
     Group{"metrics", "a generation counted", metrics_rows},
     Group{"otlp", "a generation traced, sent to a collector", otlp_rows},
+    Group{"down", "plain calls while the collector is down", down_rows},
     Group{"calls", "plain calls, one after the other", call_rows, false, true},
     Group{"streams", "one stream, as fast as it goes", stream_rows, false, true},
     Group{"delivery", "from the provider's write to the reader", delivery_rows, false, true},
@@ -59,5 +61,9 @@ inline constexpr std::array kGroups = {
     Group{"soak", "memory after 200,000 calls", soak_rows, true},
     Group{"instruct-soak", "memory after 100,000 instructs", instruct_soak_rows},
 };
+
+// What `mellea_bench telemetry` means.
+inline constexpr std::array<std::string_view, 4> kTelemetryGroups = {"tracing", "metrics", "otlp",
+                                                                     "down"};
 
 }  // namespace mellea::bench

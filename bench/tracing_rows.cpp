@@ -1,4 +1,5 @@
 // What it costs to trace a generation: from the events that the runtime fires to the exporter.
+#include <array>
 #include <chrono>
 #include <memory>
 #include <stdexcept>
@@ -6,9 +7,11 @@
 #include <thread>
 #include <vector>
 
+#include "bridged_spans.h"
 #include "generations.h"
 #include "hand_written_span.h"
 #include "mellea/hooks/hook.h"
+#include "mellea/runtime/runtime.h"
 #include "mellea/telemetry/memory_exporter.h"
 #include "mellea/telemetry/telemetry.h"
 #include "provider_process.h"
@@ -40,64 +43,99 @@ double at_a_steady_rate(int spans, Prepare&& prepare, Span&& span) {
   return microseconds(cpu) / spans;
 }
 
+constexpr std::size_t kSpans =
+    256;  // between two looks at the clock: few enough to stay in the cache
+
+// CPU in microseconds a span, and what most of them allocate: now and then an exporter's own list
+// grows. What `prepare` does for so many is not counted.
+template <class Prepare, class Span>
+std::array<double, 2> in_memory(const Settings& settings, Prepare&& prepare, Span&& span) {
+  std::chrono::nanoseconds took{0};
+  Series allocated;
+  std::array<std::size_t, kSpans> counts{};
+  const int batches = settings.some(1000);
+  for (int batch = 0; batch < batches; ++batch) {
+    prepare();
+    const auto began = cpu_of_thread();
+    for (std::size_t i = 0; i < kSpans; ++i) {
+      const std::size_t before = allocations();
+      span(i);
+      counts[i] = allocations() - before;
+    }
+    took += cpu_of_thread() - began;
+    for (const std::size_t count : counts) allocated.add(static_cast<double>(count));
+  }
+  return {microseconds(took) / (static_cast<double>(kSpans) * batches), allocated.median()};
+}
+
+// Nobody listens there.
+telemetry::OtlpHttp nobody(const std::string& path) {
+  return {.endpoint = "http://127.0.0.1:1" + path};
+}
+
 }  // namespace
 
 void tracing_rows(const Settings& settings) {
-  constexpr std::size_t kSpans =
-      256;  // between two looks at the clock: few enough to stay in the cache
   const auto exporter = std::make_shared<MemoryExporter>();
-  Telemetry telemetry({.exporters = {exporter}});
-  const Hooks hooks(telemetry.plugins(), nullptr);
-  Generations generations;
+  const Telemetry telemetry({.exporters = {exporter}});
+  const Telemetry unsampled({.sampler = {.ratio = 0}, .exporters = {exporter}});
   const auto by_hand = hand_written_spans_in_memory();
-  std::size_t attributes = 0;
-  std::array<std::size_t, kSpans> counts{};
-
-  // CPU in microseconds a span, and what most of them allocate: now and then the exporter's own
-  // list grows.
-  const auto each = [&](auto&& prepare, auto&& work) {
-    std::chrono::nanoseconds took{0};
-    Series allocated;
-    const int batches = settings.some(1000);
-    for (int batch = 0; batch < batches; ++batch) {
-      prepare();
-      const auto began = cpu_of_thread();
-      for (std::size_t i = 0; i < kSpans; ++i) {
-        const std::size_t before = allocations();
-        work(i);
-        counts[i] = allocations() - before;
-      }
-      took += cpu_of_thread() - began;
-      for (const std::size_t count : counts) allocated.add(static_cast<double>(count));
-    }
-    return std::array{microseconds(took) / (static_cast<double>(kSpans) * batches),
-                      allocated.median()};
-  };
+  const auto by_hand_unsampled = hand_written_spans_sampled_out();
+  const auto bridge = bridged_spans();
+  Generations generations;
   std::vector<std::shared_ptr<GenerationPreCall>>* openings = nullptr;
-  const auto [ours, floor] = in_turn(
-      settings.rounds(),
+  std::size_t attributes = 0;
+  const auto told_to = [&](const Hooks& hooks, auto&& forget) {
+    return in_memory(
+        settings,
+        [&] {
+          forget();
+          openings = &generations.fresh(static_cast<int>(kSpans));
+        },
+        [&](std::size_t i) { generations.tell(hooks, (*openings)[i]); });
+  };
+  const auto written = [&](HandWrittenSpans* spans) {
+    if (!spans) return std::array{0.0, 0.0};
+    return in_memory(
+        settings, [&] { spans->clear(); }, [&](std::size_t) { spans->one(); });
+  };
+  const Hooks nobody_listens;
+  const Hooks traced(telemetry.plugins(), nullptr);
+  const Hooks sampled_out(unsampled.plugins(), nullptr);
+  const Hooks bridged(bridge ? bridge->plugins() : Plugins(), nullptr);
+  const auto [off, out, out_floor, ours, through, floor] = in_turn(
+      settings.rounds(),  //
+      [&] { return told_to(nobody_listens, [] {}); }, [&] { return told_to(sampled_out, [] {}); },
+      [&] { return written(by_hand_unsampled.get()); },
       [&] {
-        return each(
-            [&] {
-              for (const telemetry::SpanPtr& span : exporter->take())
-                attributes = span->attributes().size();
-              openings = &generations.fresh(static_cast<int>(kSpans));
-            },
-            [&](std::size_t i) { generations.tell(hooks, (*openings)[i]); });
+        return told_to(traced, [&] {
+          for (const telemetry::SpanPtr& span : exporter->take())
+            attributes = span->attributes().size();
+        });
       },
       [&] {
-        if (!by_hand) return std::array{0.0, 0.0};
-        return each([&] { by_hand->clear(); }, [&](std::size_t) { by_hand->one(); });
-      });
+        if (!bridge) return std::array{0.0, 0.0};
+        return told_to(bridged, [&] { bridge->clear(); });
+      },
+      [&] { return written(by_hand.get()); });
   if (attributes < kFewestAttributes) throw std::runtime_error("a span has too few attributes");
   const auto here = [&](const Series& series) {
     return by_hand ? std::optional(series) : std::nullopt;
   };
-  print({"a generation traced, 20 attributes, in memory", "us", ours[0], here(floor[0]),
-         Bar::below(1), kNoHandWrittenSpans});
-  print({"  against opentelemetry-cpp by hand", "us", ours[0], here(floor[0]), Bar::ratio_below(1),
-         kNoHandWrittenSpans});
-  print({"  allocations", "", ours[1], here(floor[1]), Bar::at_most(5), kNoHandWrittenSpans});
+  const auto row = [&](std::string_view what, std::string_view unit, const Series& series,
+                       const Series& beside, Bar bar = {}) {
+    print({what, unit, series, here(beside), bar, kNoHandWrittenSpans});
+  };
+  print({"a generation told, telemetry off", "us", off[0]});
+  print({"  allocations", "", off[1]});
+  row("a generation told, its trace not sampled", "us", out[0], out_floor[0]);
+  row("  allocations", "", out[1], out_floor[1]);
+  row("a generation traced, 20 attributes, in memory", "us", ours[0], floor[0], Bar::below(1));
+  row("  against opentelemetry-cpp by hand", "us", ours[0], floor[0], Bar::ratio_below(1));
+  row("  allocations", "", ours[1], floor[1], Bar::at_most(5));
+  if (!bridge) return;
+  row("a generation traced through the bridge, in the host's memory", "us", through[0], floor[0]);
+  row("  allocations", "", through[1], floor[1]);
 }
 
 void otlp_rows(const Settings& settings) {
@@ -138,6 +176,29 @@ void otlp_rows(const Settings& settings) {
          Series(static_cast<double>(told - arrived)),
          {},
          Bar::at_most(0)});
+}
+
+void down_rows(const Settings& settings) {
+  ProviderProcess provider;
+  Telemetry telemetry(
+      {.exporters = {nobody("/v1/traces")}, .metrics = {.exporters = {nobody("/v1/metrics")}}});
+  Runtime with({.plugins = telemetry.plugins()});
+  Runtime without;
+  const BackendOptions backend = client_of(*settings.wire, provider, "plain");
+  const Session traced = with.start_session(backend);
+  const Session plain = without.start_session(backend);
+  const int count = settings.some(2000);  // calls: more spans than fit into the queue
+  const auto calls = [&](const Session& session) {
+    const Stopwatch watch;
+    for (int i = 0; i < count; ++i) keep(session.chat("Write a line about the sea.").text());
+    return std::array{microseconds(watch.wall()) / count, microseconds(watch.cpu()) / count};
+  };
+  const auto [ours, floor] = in_turn(
+      settings.rounds(), [&] { return calls(traced); }, [&] { return calls(plain); });
+  print({"a plain call, collector down, beside none, wall clock", "us", ours[0], floor[0],
+         Bar::ratio_at_most(1.05)});
+  print({"  CPU of all threads", "us", ours[1], floor[1], Bar::ratio_at_most(1.05)});
+  telemetry.shutdown(std::chrono::milliseconds(100));
 }
 
 }  // namespace mellea::bench

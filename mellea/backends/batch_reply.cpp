@@ -90,8 +90,8 @@ class BatchReply final : public ReplyStream {
           its_usage_ = updated(its_usage_.value_or(Usage{}), *usage);
           if (batch_.stride > 1) continue;  // of no prompt in particular
         }
-        if (!std::holds_alternative<Notice>(chunk.what) && chunk.index >= 0)
-          chunk.index += static_cast<int>(read_) * batch_.stride;
+        if (chunk.index >= 0 || std::holds_alternative<Notice>(chunk.what))
+          chunk.index = std::max(chunk.index, 0) + static_cast<int>(read_) * batch_.stride;
         return Next::chunk;
       }
     } catch (const Error& error) {

@@ -18,10 +18,11 @@ struct Batch {
 };
 
 // Keeps a few requests under way at once, and reads one after the other, so that what comes out is
-// in the order of the prompts however they were answered. Token counts are those of a request where
-// it has one index, and in the end those of all requests together; there a count that one of them
-// did not tell is not told. The first that fails ends it all; its Error says which one it was.
-// Throws what `start` throws for the first few.
+// in the order of the prompts however they were answered. A notice has the index of the first
+// prompt of its request. Token counts are those of a request where it has one index, and in the end
+// those of all requests together; there a count that one of them did not tell is not told. The
+// first that fails ends it all; its Error says which one it was. Throws what `start` throws for the
+// first few.
 std::unique_ptr<ReplyStream> start_batch(Batch batch);
 
 }  // namespace mellea

@@ -71,6 +71,21 @@ TEST_F(BatchReplyTest, OneRequestIsItself) {
   EXPECT_EQ(all.reply.usage, (Usage{.input_tokens = 2}));
 }
 
+TEST_F(BatchReplyTest, ANoticeIsOfTheFirstPromptOfItsRequest) {
+  for (int request = 0; request < 3; ++request)
+    answer(Line().chunk({.index = -1, .what = Notice{}}).text("x").finish("stop"));
+  const auto stream = start(2);
+  std::vector<int> indexes;
+  Chunk chunk;
+  for (Next next{}; (next = stream->try_next(chunk)) != Next::end;) {
+    if (next == Next::pending)
+      stream->wait(Instant::max());
+    else if (std::holds_alternative<Notice>(chunk.what))
+      indexes.push_back(chunk.index);
+  }
+  EXPECT_EQ(indexes, (std::vector<int>{0, 2, 4}));
+}
+
 TEST_F(BatchReplyTest, EachHasItsShareOfTheIndexes) {
   for (const char* text : {"a", "c"})
     answer(Line()

@@ -355,7 +355,7 @@ class HttpReply final : public ReplyStream {
   }
 
   void tell(Notice notice) {
-    chunks_.push_back({.at = Instant::clock::now(), .what = std::move(notice)});
+    chunks_.push_back({.at = Instant::clock::now(), .index = -1, .what = std::move(notice)});
   }
 
   const std::weak_ptr<Network> network_;

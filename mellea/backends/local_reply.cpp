@@ -162,7 +162,7 @@ class LocalReply final : public ReplyStream {
   }
 
   void tell(Notice notice) {
-    chunks_.push_back({.at = Instant::clock::now(), .what = std::move(notice)});
+    chunks_.push_back({.at = Instant::clock::now(), .index = -1, .what = std::move(notice)});
   }
 
   const std::weak_ptr<LlamaServer> server_;

@@ -3,6 +3,7 @@
 
 #include <stop_token>
 
+#include "mellea/core/remote_call.h"
 #include "mellea/core/scope.h"
 
 namespace mellea {
@@ -12,6 +13,7 @@ namespace mellea {
 struct Call {
   const Scope& scope;
   std::stop_token stop;
+  RemoteCall* remote = nullptr;  // where a tool that asks a server says how; null: nobody listens
 };
 
 }  // namespace mellea

@@ -109,7 +109,7 @@ struct Embedding {
 
 struct Chunk {
   Instant at{};   // when its last byte arrived
-  int index = 0;  // of the choice or the prompt; -1: of all prompts, as a batch's usage may be
+  int index = 0;  // of the choice or the prompt; -1: of all, as a batch's usage or a notice may be
   std::variant<std::string, Thinking, Refusal, ToolCallPart, Usage, Finish, ResponseInfo, Notice,
                Logprobs, Embedding>
       what{};

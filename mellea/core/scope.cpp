@@ -152,25 +152,37 @@ TraceRef TraceRef::from_traceparent(std::string_view header) noexcept {
   return ref;
 }
 
+// The labels from the root to here; of each kind the nearest win.
+struct Scope::LabelSet {
+  Labels program{};
+  Labels caller{};
+  Labels all{};  // those of the program before the caller's
+};
+
 struct Scope::Node {
   Kind kind = Kind::session;
   Id id{};
-  std::shared_ptr<const Node> parent{};    // null at the root
-  int iteration = 0;                       // 0: that of the parent, up to the action
-  std::shared_ptr<const Labels> labels{};  // of all from the root to here; null: none
-  std::shared_ptr<const Origin> origin{};  // null: entered from `parent`
+  std::shared_ptr<const Node> parent{};      // null at the root
+  int iteration = 0;                         // 0: that of the parent, up to the action
+  std::shared_ptr<const LabelSet> labels{};  // null: none
+  std::shared_ptr<const Origin> origin{};    // null: entered from `parent`
   TraceRef trace{};
 };
 
-namespace {
-
-std::shared_ptr<const Labels> joined(const std::shared_ptr<const Labels>& inherited, Labels more) {
-  if (more.empty()) return inherited;
-  if (inherited) more.insert(inherited->begin(), inherited->end());  // what is there stays: nearest
-  return std::make_shared<const Labels>(std::move(more));
+std::shared_ptr<const Scope::LabelSet> Scope::joined(
+    const std::shared_ptr<const LabelSet>& inherited, Labels program, Labels caller) {
+  if (program.empty() && caller.empty()) return inherited;
+  auto set = std::make_shared<LabelSet>();
+  set->program = std::move(program);
+  set->caller = std::move(caller);
+  if (inherited) {  // what is there stays: nearest
+    set->program.insert(inherited->program.begin(), inherited->program.end());
+    set->caller.insert(inherited->caller.begin(), inherited->caller.end());
+  }
+  set->all = set->program;
+  set->all.insert(set->caller.begin(), set->caller.end());
+  return set;
 }
-
-}  // namespace
 
 Scope::Scope(std::shared_ptr<const Node> node) : node_(std::move(node)) {}
 
@@ -182,7 +194,8 @@ Scope Scope::child(Kind kind, Options options) const {
   node->id = Id::random();
   node->parent = node_;
   node->iteration = options.iteration;
-  node->labels = joined(node_ ? node_->labels : nullptr, std::move(options.labels));
+  node->labels = joined(node_ ? node_->labels : nullptr, std::move(options.labels),
+                        std::move(options.caller_labels));
   node->origin = std::move(options.origin);
   return Scope(std::move(node));
 }
@@ -205,7 +218,7 @@ Scope Scope::entered(std::shared_ptr<const Origin> origin) const {
 Scope Scope::labelled(const Labels& more) const {
   if (!node_ || more.empty()) return *this;
   auto node = std::make_shared<Node>(*node_);
-  node->labels = joined(node->labels, more);
+  node->labels = joined(node->labels, more, {});
   return Scope(std::move(node));
 }
 
@@ -230,10 +243,14 @@ int Scope::iteration() const noexcept {
   return 0;
 }
 
-const Labels& Scope::labels() const noexcept {
-  static const Labels none;
+const Scope::LabelSet& Scope::label_set() const noexcept {
+  static const LabelSet none;
   return node_ && node_->labels ? *node_->labels : none;
 }
+
+const Labels& Scope::labels() const noexcept { return label_set().all; }
+const Labels& Scope::program_labels() const noexcept { return label_set().program; }
+const Labels& Scope::caller_labels() const noexcept { return label_set().caller; }
 
 TraceRef Scope::trace() const noexcept { return node_ ? node_->trace : TraceRef{}; }
 

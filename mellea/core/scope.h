@@ -50,7 +50,7 @@ struct TraceRef {
 };
 
 // What the program says about its own work (user, tenant, feature): inherited, on every span and
-// log record.
+// log record. So may be what its caller's work came with.
 using Label = std::variant<std::string, std::int64_t, double, bool>;
 using Labels = std::map<std::string, Label, std::less<>>;
 
@@ -72,6 +72,8 @@ class Scope {
   struct Options {
     int iteration = 0;  // of the sampling it belongs to, from 1
     Labels labels{};    // beside those of the enclosing operations; the nearest win
+    // What the caller's own work came with. Those of the program win, however far they are.
+    Labels caller_labels{};
     std::shared_ptr<const Origin> origin{};  // where the caller is in its own trace
   };
 
@@ -97,7 +99,9 @@ class Scope {
   Id id(Kind kind) const noexcept;
   int iteration() const noexcept;         // of the nearest sampling, from 1; 0 outside
   const Labels& labels() const noexcept;  // those of all enclosing operations, the nearest win
-  TraceRef trace() const noexcept;        // zero if nobody traces it
+  const Labels& program_labels() const noexcept;  // of them, what the program has given,
+  const Labels& caller_labels() const noexcept;   // and what callers have brought, hidden or not
+  TraceRef trace() const noexcept;                // zero if nobody traces it
   // Of the nearest enclosing operation that is traced; zero if none is.
   TraceRef parent_trace() const noexcept;
   // Where the caller was when this very operation was entered; null if it was not entered from
@@ -107,7 +111,11 @@ class Scope {
   const Origin* nearest_origin() const noexcept;
 
  private:
+  struct LabelSet;
   struct Node;
+  static std::shared_ptr<const LabelSet> joined(const std::shared_ptr<const LabelSet>& inherited,
+                                                Labels program, Labels caller);
+  const LabelSet& label_set() const noexcept;
   explicit Scope(std::shared_ptr<const Node> node);
 
   std::shared_ptr<const Node> node_;  // null outside of everything

@@ -62,6 +62,19 @@ TEST(ScopeTest, LabelsAreInheritedAndTheNearestWin) {
   EXPECT_EQ(action.labelled({{"c", true}}).labels().size(), 3U);
 }
 
+TEST(ScopeTest, LabelsOfTheProgramWinOverThoseOfItsCaller) {
+  const Scope session = Scope::root(
+      Kind::session, {.labels = {{"tenant", "mine"}}, .caller_labels = {{"user", "alice"}}});
+  const Scope action = session.child(
+      Kind::action, {.caller_labels = {{"tenant", "theirs"}, {"user", "bob"}, {"plan", "pro"}}});
+  EXPECT_EQ(action.labels(), (Labels{{"tenant", "mine"}, {"user", "bob"}, {"plan", "pro"}}));
+  EXPECT_EQ(action.program_labels(), (Labels{{"tenant", "mine"}}));
+  EXPECT_EQ(action.caller_labels().at("tenant"), Label("theirs"));
+  EXPECT_EQ(session.labels(), (Labels{{"tenant", "mine"}, {"user", "alice"}}));
+  EXPECT_EQ(action.labelled({{"plan", "free"}}).labels().at("plan"), Label("free"));
+  EXPECT_EQ(Scope().labels(), Labels());
+}
+
 TEST(ScopeTest, AnOriginIsOfTheOperationThatWasEnteredWithIt) {
   const auto origin = std::make_shared<const Origin>(Origin{.traceparent = std::string(kHeader)});
   const Scope action = Scope::root(Kind::session).child(Kind::action, {.origin = origin});

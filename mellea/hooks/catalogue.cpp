@@ -16,7 +16,7 @@ struct Row {
 
 // One row for each event: without one, or with two, this file does not compile.
 constexpr std::tuple kRows{
-    Row<CallBegin>{{}, Place::outside, "scope origin", "origin"},
+    Row<CallBegin>{{}, Place::outside, "scope origin labels", "origin labels"},
     Row<UserCodeBegin>{{}, Place::outside, "scope held", "held"},
     Row<Diagnostic>{{}, Place::outside, "scope notice target"},
 
@@ -53,7 +53,7 @@ constexpr std::tuple kRows{
                            "scope at target request headers trace stopped",
                            "request headers trace"},
     Row<GenerationEvent>{Kind::generation, Place::between, "scope chunk index"},
-    Row<GenerationRetry>{Kind::generation, Place::between, "scope at notice target"},
+    Row<GenerationRetry>{Kind::generation, Place::between, "scope at notice target index"},
     Row<GenerationPostCall>{Kind::generation, Place::closing,
                             "opening ending reply effort stopped"},
     Row<GenerationError>{Kind::generation, Place::closing, "opening ending reply effort"},
@@ -76,7 +76,8 @@ constexpr std::tuple kRows{
     Row<ToolPreInvoke>{Kind::tool, Place::opening,
                        "scope at tool control_flow asked_by conversation call trace stopped",
                        "call trace"},
-    Row<ToolPostInvoke>{Kind::tool, Place::closing, "opening ending took output stopped", "output"},
+    Row<ToolPostInvoke>{Kind::tool, Place::closing, "opening ending took remote output stopped",
+                        "output"},
 
     Row<StreamingStart>{Kind::stream, Place::opening,
                         "scope at chunking component conversation requirements trace stopped",

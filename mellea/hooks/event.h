@@ -33,12 +33,15 @@ struct Ending {
 };
 
 // A public call begins, on the caller's thread, before anything else. For plugins that know where
-// the caller is in its own trace. `origin` is the caller's own word if it gave one.
+// the caller is in its own trace, and what its work came with. `origin` is the caller's own word if
+// it gave one. `labels` go on all that the call does; where the program has given a label of that
+// name, they give way.
 struct CallBegin {
   static constexpr std::string_view name = "call_begin";
   static constexpr Allows allows{.change = true};
   const Scope scope{};  // of the session; nothing outside of one
   std::shared_ptr<const Origin> origin{};
+  Labels labels{};
 };
 
 // A tool, a validator or a callback of the user is about to run on this thread. `held` is released

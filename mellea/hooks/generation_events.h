@@ -51,6 +51,8 @@ struct GenerationRetry {
   const Instant at{};
   const Notice notice{};
   const std::shared_ptr<const Target> target{};
+  // Of a batch that is several requests: the first prompt of the one that is sent again. Else -1.
+  const int index = -1;
 };
 
 // What a reply took, on every path.

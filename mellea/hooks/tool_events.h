@@ -33,8 +33,9 @@ struct ToolPostInvoke {
   static constexpr Allows allows{.change = true, .stop = true};
   const std::shared_ptr<const ToolPreInvoke> opening{};  // as it was after all changes
   const Ending ending{};
-  const std::chrono::nanoseconds took{0};  // the tool alone
-  std::string output{};                    // what the model is told
+  const std::chrono::nanoseconds took{0};            // the tool alone
+  const std::shared_ptr<const RemoteCall> remote{};  // null: no server was asked, as far as we know
+  std::string output{};                              // what the model is told
   Stopped stopped{};
 };
 

@@ -49,6 +49,17 @@ class HttpLinkTest : public testing::Test {
         return tool.run()(tool.arguments(arguments), {.scope = {}, .stop = std::move(stop)});
     throw std::runtime_error("no tool " + name);
   }
+  // What a call of that tool, which fails, says of how it was asked for.
+  RemoteCall remote_of(const std::string& name, const std::string& arguments) const {
+    RemoteCall remote;
+    for (const Tool& tool : tools_) {
+      if (tool.name() != name) continue;
+      EXPECT_THROW(
+          tool.run()(tool.arguments(arguments), {.scope = {}, .stop = {}, .remote = &remote}),
+          Error);
+    }
+    return remote;
+  }
   template <class Do>
   static std::string error_of(const Do& act, Errc code) {
     try {
@@ -140,6 +151,20 @@ TEST_F(HttpLinkTest, EachMessageIsAPostToTheEndpoint) {
     EXPECT_EQ(all[i].header("mcp-session-id"), "s-1");
     EXPECT_EQ(all[i].header("mcp-protocol-version"), "2025-11-25");
   }
+}
+
+TEST_F(HttpLinkTest, ACallSaysHowTheServerWasAsked) {
+  serve({}, "s-1");
+  connect();
+  const RemoteCall remote = remote_of("fault", R"({"code":-32602})");
+  EXPECT_EQ(remote.method, "tools/call");
+  EXPECT_EQ(remote.revision, "2025-11-25");
+  EXPECT_EQ(remote.session, "s-1");
+  EXPECT_EQ(remote.request_id, "3");
+  EXPECT_EQ(remote.transport, "tcp");
+  EXPECT_EQ(remote.server.address + ':' + std::to_string(remote.server.port), server_->authority());
+  EXPECT_EQ(remote.status_code, "-32602");
+  EXPECT_FALSE(remote.tool_failed);
 }
 
 TEST_F(HttpLinkTest, CallsShareConnections) {

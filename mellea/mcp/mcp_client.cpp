@@ -15,6 +15,7 @@
 #include "mellea/core/fork.h"
 #include "mellea/core/program_environment.h"
 #include "mellea/core/text.h"
+#include "mellea/core/trace_context.h"
 #include "mellea/mcp/http_link.h"
 #include "mellea/mcp/mcp_answers.h"
 #include "mellea/mcp/mcp_link.h"
@@ -33,10 +34,21 @@ std::string name_of(const McpServer& server) {
   return one_line(command.substr(command.rfind('/') + 1), 60);
 }
 
-void check(const McpServer& server) {
+Endpoint endpoint_of(const McpServer& server) {
+  const auto* url = std::get_if<McpUrl>(&server);
+  if (!url) return {};
+  const Url parsed = parse_url(url->url);
+  return {.address = parsed.host, .port = parsed.port};
+}
+
+void check(const McpServer& server, const McpOptions& options) {
   const auto* program = std::get_if<McpProgram>(&server);
   if (program && program->command.empty())
     throw Error(Errc::invalid_request, "mcp: no command given: name the server's program");
+  if (!options.baggage.empty() && !options.trusted)
+    throw Error(Errc::invalid_request,
+                "mcp: baggage \"" + one_line(options.baggage.front(), 60) +
+                    "\" is for a server that is trusted, and this one is not");
 }
 
 // Null for an argument that may be missing is one that is missing.
@@ -57,17 +69,18 @@ std::set<std::string> required_of(const ToolSpec& spec) {
 }
 
 // Where the call is in the trace that it is part of.
-json trace_of(const Scope& scope, bool trusted) {
+json trace_of(const Scope& scope, const McpOptions& options) {
   const Origin* const origin = scope.nearest_origin();
   TraceRef trace = scope.trace();
   if (!trace) trace = scope.parent_trace();
   if (!trace && origin) trace = TraceRef::from_traceparent(origin->traceparent);
   json meta = json::object();
   if (trace) meta["traceparent"] = trace.traceparent();
-  if (!trusted || !origin) return meta;
-  const bool same_trace = TraceRef::from_traceparent(origin->traceparent).trace == trace.trace;
-  if (trace && same_trace && !origin->tracestate.empty()) meta["tracestate"] = origin->tracestate;
-  if (!origin->baggage.empty()) meta["baggage"] = origin->baggage;
+  if (!options.trusted || !origin) return meta;
+  if (const std::string_view state = tracestate_for(trace, *origin); !state.empty())
+    meta["tracestate"] = state;
+  if (std::string baggage = baggage_of(origin->baggage, options.baggage); !baggage.empty())
+    meta["baggage"] = std::move(baggage);
   return meta;
 }
 
@@ -87,6 +100,12 @@ Errc code_of(std::int64_t code) noexcept {
   constexpr std::int64_t kNoMethod = -32601, kBadParams = -32602, kNoRequest = -32600;
   if (code == kNoMethod) return Errc::not_found;
   return code == kBadParams || code == kNoRequest ? Errc::invalid_request : Errc::server_error;
+}
+
+// As the server wrote it; empty if that is no number.
+std::string code_in(const Json& error) {
+  const auto code = error->find("code");
+  return code != error->end() && code->is_number_integer() ? code->dump() : std::string();
 }
 
 // What a server says unasked. Shared with the link, which must not hold the connection.
@@ -109,7 +128,8 @@ class McpClient::Connection : public std::enable_shared_from_this<Connection> {
   Connection(McpServer server, McpOptions options)
       : server_(std::move(server)),
         options_(std::move(options)),
-        name_("mcp " + (options_.name.empty() ? name_of(server_) : one_line(options_.name, 60))) {
+        name_("mcp " + (options_.name.empty() ? name_of(server_) : one_line(options_.name, 60))),
+        endpoint_(endpoint_of(server_)) {
     if (std::holds_alternative<McpUrl>(server_) && !options_.network)
       options_.network = std::make_shared<Network>();
   }
@@ -147,12 +167,13 @@ class McpClient::Connection : public std::enable_shared_from_this<Connection> {
     refuse_after_fork();
     const Stops stops(call.stop, closing_.get_token());
     json params{{"name", tool}, {"arguments", std::move(arguments)}};
-    if (json meta = trace_of(call.scope, options_.trusted); !meta.empty())
+    if (json meta = trace_of(call.scope, options_); !meta.empty())
       params["_meta"] = std::move(meta);
-    const McpToolAnswer answer =
-        ask({.method = "tools/call", .tool = tool, .params = std::move(params)},
-            patience_for_call(stops), read_mcp_tool_answer);
+    const McpToolAnswer answer = ask(
+        {.method = "tools/call", .tool = tool, .params = std::move(params), .remote = call.remote},
+        patience_for_call(stops), read_mcp_tool_answer);
     if (!answer.failed) return answer.text;
+    if (call.remote) call.remote->tool_failed = true;
     constexpr std::size_t kShown = 4000;  // code points
     throw Error(Errc::unknown,
                 name_ + ": " + one_line(tool, 60) + ": " + one_line(answer.text, kShown),
@@ -189,6 +210,7 @@ class McpClient::Connection : public std::enable_shared_from_this<Connection> {
     std::string method{};
     std::string tool{};  // empty: it is not about one
     json params{};
+    RemoteCall* remote = nullptr;  // what is to be said of it; null: nobody listens
   };
 
   // Stops with each of two.
@@ -338,8 +360,10 @@ class McpClient::Connection : public std::enable_shared_from_this<Connection> {
   Value ask(const Question& question, const McpPatience& patience,
             Value (*read)(const Json& result)) {
     const Use use(*this);
-    std::optional<RpcMessage> answer = ask(*open(patience)->link, question, patience);
-    if (!answer) answer = ask(*open(patience)->link, question, patience);
+    std::optional<RpcMessage> answer = ask(*open(patience), question, patience);
+    if (!answer) answer = ask(*open(patience), question, patience);
+    if (question.remote && answer && answer->kind == RpcMessage::Kind::error)
+      question.remote->status_code = code_in(answer->body);
     try {
       return read(result_of(answer));
     } catch (const Error& error) {
@@ -347,9 +371,17 @@ class McpClient::Connection : public std::enable_shared_from_this<Connection> {
     }
   }
 
-  std::optional<RpcMessage> ask(McpLink& link, const Question& question,
+  std::optional<RpcMessage> ask(const Open& open, const Question& question,
                                 const McpPatience& patience) {
+    McpLink& link = *open.link;
     McpQuestion asked{.id = ++last_id_, .patience = patience};
+    if (question.remote)
+      *question.remote = {.method = question.method,
+                          .revision = open.greeting.revision,
+                          .session = link.session(),
+                          .request_id = std::to_string(asked.id),
+                          .transport = std::holds_alternative<McpUrl>(server_) ? "tcp" : "pipe",
+                          .server = endpoint_};
     json params = question.params;
     std::exception_ptr thrown;  // by on_progress
     if (options_.on_progress && !question.tool.empty()) {
@@ -413,7 +445,8 @@ class McpClient::Connection : public std::enable_shared_from_this<Connection> {
   const ForkMark fork_mark_{};
   const McpServer server_;
   McpOptions options_;
-  const std::string name_;  // "mcp files"
+  const std::string name_;   // "mcp files"
+  const Endpoint endpoint_;  // nothing of a program
   const std::shared_ptr<Unasked> unasked_ = std::make_shared<Unasked>();
   std::atomic<std::int64_t> last_id_ = 0;
   std::stop_source closing_;
@@ -428,7 +461,7 @@ class McpClient::Connection : public std::enable_shared_from_this<Connection> {
 };
 
 McpClient McpClient::connect(McpServer server, McpOptions options, std::stop_token stop) {
-  check(server);
+  check(server, options);
   auto connection = std::make_shared<Connection>(std::move(server), std::move(options));
   connection->connect(stop);
   return McpClient(std::move(connection));

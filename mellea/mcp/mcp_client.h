@@ -18,6 +18,7 @@
 #include <stop_token>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "mellea/backends/backend.h"
 #include "mellea/core/tool.h"
@@ -57,9 +58,11 @@ struct McpOptions {
   std::chrono::milliseconds call{300'000};    // of a tool, and of the list of tools
   std::chrono::milliseconds close{2'000};     // for the server to end, or to take our goodbye
   std::size_t max_message = 16U << 20U;       // bytes; a longer one is an error
-  // The server hears `tracestate` and `baggage` of whoever called us, which may tell of your users.
-  // `traceparent`, which tells nothing, every server hears.
+  // `traceparent`, which tells nothing, every server hears. What else came from whoever called us
+  // may tell of your users: a server that is trusted hears `tracestate`, and of `baggage` the
+  // members that have these keys.
   bool trusted = false;
+  std::vector<std::string> baggage{};  // for a server that is trusted
   // On the thread that called the tool. What it throws calls the tool off, and is thrown by the
   // call.
   std::function<void(const McpProgress&)> on_progress{};

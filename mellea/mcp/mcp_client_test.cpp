@@ -22,9 +22,13 @@ class Tracing : public Plugin {
   void subscribe(Subscriber& hooks) override {
     hooks.transform<ToolPreInvoke>(
         [](ToolPreInvoke& event) { event.trace = TraceRef::from_traceparent(kTraceparent); });
-    hooks.observe<ToolPostInvoke>([this](const ToolPostInvoke& event) { ending = event.ending; });
+    hooks.observe<ToolPostInvoke>([this](const ToolPostInvoke& event) {
+      ending = event.ending;
+      remote = event.remote ? *event.remote : RemoteCall{};
+    });
   }
   Ending ending{};
+  RemoteCall remote{};
 };
 
 class McpClientTest : public SessionTest {
@@ -51,6 +55,15 @@ TEST_F(McpClientTest, AModelsCallIsAnswered) {
   EXPECT_TRUE(result.ok());
   EXPECT_EQ(result.text, "hi");
   EXPECT_EQ(tracing_->ending.outcome, Outcome::ok);
+  const RemoteCall& remote = tracing_->remote;
+  EXPECT_EQ(remote.method, "tools/call");
+  EXPECT_EQ(remote.revision, client_.server().revision);
+  EXPECT_EQ(remote.session, "");
+  EXPECT_EQ(remote.request_id, "3");  // after initialize and tools/list
+  EXPECT_EQ(remote.transport, "pipe");
+  EXPECT_EQ(remote.server.address, "");
+  EXPECT_EQ(remote.status_code, "");
+  EXPECT_FALSE(remote.tool_failed);
 }
 
 TEST_F(McpClientTest, AToolThatSaysItFailedHasFailed) {
@@ -59,6 +72,18 @@ TEST_F(McpClientTest, AToolThatSaysItFailedHasFailed) {
   EXPECT_EQ(result.text, R"({"error":"mcp it: fail: no such file"})");
   EXPECT_EQ(tracing_->ending.outcome, Outcome::error);
   EXPECT_EQ(tracing_->ending.error->code(), Errc::unknown);
+  EXPECT_TRUE(tracing_->remote.tool_failed);
+}
+
+TEST_F(McpClientTest, OnlyAServerThatIsTrustedIsGivenBaggage) {
+  try {
+    McpClient::connect(McpProgram{.command = "true"}, {.baggage = {"user"}});
+    FAIL() << "it was connected";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::invalid_request);
+    EXPECT_STREQ(error.what(),
+                 "mcp: baggage \"user\" is for a server that is trusted, and this one is not");
+  }
 }
 
 TEST_F(McpClientTest, AServerThatDiesIsTheModelsToRead) {
@@ -66,6 +91,7 @@ TEST_F(McpClientTest, AServerThatDiesIsTheModelsToRead) {
   EXPECT_EQ(result.text, R"({"error":"mcp it: tools/call die: the server ended with code 7: )"
                          R"(first line / out of luck"})");
   EXPECT_EQ(tracing_->ending.error->code(), Errc::transport_error);
+  EXPECT_EQ(tracing_->remote.method, "tools/call");
   EXPECT_TRUE(call({.name = "echo", .arguments = R"({"text":"hi"})"}).ok());
 }
 

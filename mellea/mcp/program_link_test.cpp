@@ -525,7 +525,7 @@ TEST_F(ProgramLinkTest, ACallIsPartOfTheTraceThatItIsCalledIn) {
   const auto origin = std::make_shared<const Origin>(
       Origin{.traceparent = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01",
              .tracestate = "vendor=1",
-             .baggage = "user=7"});
+             .baggage = "user=7,plan=pro"});
   const Scope tool = Scope::root(Kind::agent, {.origin = origin}).child(Kind::tool).traced(trace);
   const auto meta = [&](const Scope& scope) {
     (void)call("echo", R"({"text":"x"})", {}, scope);
@@ -537,6 +537,8 @@ TEST_F(ProgramLinkTest, ACallIsPartOfTheTraceThatItIsCalledIn) {
             (json{{"traceparent", origin->traceparent}}));
 
   connect({}, {.trusted = true});
+  EXPECT_EQ(meta(tool), (json{{"traceparent", trace.traceparent()}, {"tracestate", "vendor=1"}}));
+  connect({}, {.trusted = true, .baggage = {"user"}});
   EXPECT_EQ(meta(tool), (json{{"traceparent", trace.traceparent()},
                               {"tracestate", "vendor=1"},
                               {"baggage", "user=7"}}));

@@ -10,8 +10,8 @@ namespace {
 
 ComponentPreExecute opening_event(const SessionState& session, MadeCall& call, Message message) {
   CallOptions& options = call.options;
-  return {.scope = call.parent.child(Kind::action, {.labels = std::move(options.labels),
-                                                    .origin = std::move(call.origin)}),
+  const Entry entry{.labels = std::move(options.labels), .caller = std::move(call.caller)};
+  return {.scope = call.parent.child(Kind::action, entry.options()),
           .at = std::chrono::steady_clock::now(),
           .component = call.component->name(),
           .action = std::make_shared<const Message>(std::move(message)),

@@ -18,7 +18,7 @@ struct MadeCall {
   Hooks hooks{};
   Scope parent{};
   std::shared_ptr<RunningCall> running{};
-  std::shared_ptr<const Origin> origin{};
+  Caller caller{};
   Context before = Context::simple();
   std::shared_ptr<const std::string> conversation{};
   bool aside = false;  // neither goes on from the session's conversation nor adds to it

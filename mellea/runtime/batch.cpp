@@ -61,7 +61,7 @@ class Batch {
   }
 
   void take(Chunk chunk) {
-    if (const auto* notice = std::get_if<Notice>(&chunk.what)) return tell(chunk.at, *notice);
+    if (const auto* notice = std::get_if<Notice>(&chunk.what)) return tell(chunk, *notice);
     Times& times = effort_.times;
     if (times.first_chunk == Instant{}) times.first_chunk = chunk.at;
     if (const auto* usage = std::get_if<Usage>(&chunk.what); usage && chunk.index < 0) {
@@ -78,14 +78,15 @@ class Batch {
     }
   }
 
-  void tell(Instant at, const Notice& notice) {
+  void tell(const Chunk& chunk, const Notice& notice) {
     const Hooks& hooks = operation_.hooks();
     const Scope& scope = operation_.scope();
     const auto& target = operation_.opening()->target;
     if (notice.kind != Notice::Kind::retry)
       return hooks.tell(Diagnostic{.scope = scope, .notice = notice, .target = target});
     ++effort_.retries;
-    hooks.tell(GenerationRetry{.scope = scope, .at = at, .notice = notice, .target = target});
+    hooks.tell(GenerationRetry{
+        .scope = scope, .at = chunk.at, .notice = notice, .target = target, .index = chunk.index});
   }
 
   void note(const StreamTimes& times) {
@@ -111,8 +112,7 @@ BatchResult run_batch(const Model& model, BatchJob job) {
   const std::string_view provider = model.backend->provider();
   Operation<GenerationBatchPreCall> operation(
       model.hooks,
-      {.scope =
-           job.parent.child(Kind::batch, {.labels = job.entry.labels, .origin = job.entry.origin}),
+      {.scope = job.parent.child(Kind::batch, job.entry.options()),
        .at = std::chrono::steady_clock::now(),
        .target = std::make_shared<const Target>(Target{.provider = provider,
                                                        .endpoint = model.backend->endpoint(),

@@ -12,10 +12,24 @@
 
 namespace mellea {
 
+// Where a call came from, and what it brought, as plugins have found.
+struct Caller {
+  std::shared_ptr<const Origin> origin{};  // null: from nowhere
+  Labels labels{};
+};
+
 // How an operation is entered from outside: see Scope::Options. Nothing if it is inside of another.
 struct Entry {
   Labels labels{};
-  std::shared_ptr<const Origin> origin{};
+  Caller caller{};
+
+  // Of its scope.
+  Scope::Options options(int iteration = 0) const {
+    return {.iteration = iteration,
+            .labels = labels,
+            .caller_labels = caller.labels,
+            .origin = caller.origin};
+  }
 };
 
 // What is asked, and within which operation.

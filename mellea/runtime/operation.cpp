@@ -131,6 +131,7 @@ std::shared_ptr<const Block> Closing<ToolPreInvoke>::tell(
   ToolPostInvoke event{.opening = std::move(opening),
                        .ending = std::move(ending),
                        .took = facts.took,
+                       .remote = std::move(facts.remote),
                        .output = facts.output ? *facts.output : std::string()};
   auto block = decide_and_tell(hooks, event);
   if (facts.output) *facts.output = std::move(event.output);

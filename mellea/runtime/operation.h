@@ -108,6 +108,7 @@ template <>
 struct Closing<ToolPreInvoke> {
   struct Facts {
     std::chrono::nanoseconds took{0};
+    std::shared_ptr<const RemoteCall> remote{};
     // What the model is told; handlers may change it, and that is what is here then. Null: nothing.
     std::shared_ptr<std::string> output{};
   };

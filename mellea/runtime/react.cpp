@@ -134,7 +134,7 @@ class React {
     MadeCall call = call_;
     call.options = call_options();
     call.parent = operation_.scope();
-    call.origin = nullptr;
+    call.caller = {};
     compact(call);
     call.component = std::make_shared<const Thought>();
     call.before = context_;
@@ -198,10 +198,11 @@ AgentResult run_react(const std::shared_ptr<SessionState>& session, MadeCall cal
   const auto tools = std::make_shared<const Tools>(with_final(options));
   Operation<AgentStart> operation(
       call.hooks,
-      {.scope = call.parent.child(Kind::agent, {.labels = options.labels, .origin = call.origin}),
+      {.scope = call.parent.child(Kind::agent,
+                                  Entry{.labels = options.labels, .caller = call.caller}.options()),
        .at = std::chrono::steady_clock::now(),
        .agent = "react",
-       .provider = session->backend->provider(),
+       .provider = session->parts.backend->provider(),
        .goal = std::make_shared<const std::string>(goal),
        .tools = tools,
        .conversation = call.conversation,

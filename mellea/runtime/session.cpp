@@ -100,14 +100,14 @@ Session::Session(std::shared_ptr<SessionState> state, std::shared_ptr<const Sess
 
 Session Session::begin(const std::shared_ptr<RuntimeState>& runtime,
                        std::shared_ptr<Backend> backend, std::string model, SessionOptions options,
-                       const Hooks& hooks) {
+                       const Hooks& hooks, const Labels& brought) {
   refuse_what_can_not_be(options.compaction);
-  SessionParts parts{.runtime = runtime,
-                     .backend = std::move(backend),
-                     .hooks = hooks,
-                     .origin = origin_of_call(hooks, Scope(), options.origin)};
-  SessionPreInit opening{.scope = Scope::root(Kind::session, {.labels = std::move(options.labels),
-                                                              .origin = parts.origin}),
+  Caller caller = caller_of(hooks, Scope(), options.origin);
+  caller.labels.insert(brought.begin(), brought.end());  // what is there stays
+  SessionParts parts{
+      .runtime = runtime, .backend = std::move(backend), .hooks = hooks, .origin = caller.origin};
+  const Entry entry{.labels = std::move(options.labels), .caller = std::move(caller)};
+  SessionPreInit opening{.scope = Scope::root(Kind::session, entry.options()),
                          .at = std::chrono::steady_clock::now(),
                          .backend = parts.backend->provider(),
                          .context = options.context.kind(),
@@ -141,12 +141,12 @@ Session Session::clone() const {
   const std::shared_ptr<RuntimeState>& runtime = state_->parts.runtime;
   runtime->refuse_if_over();
   return begin(runtime, state_->parts.backend, state_->model,
-               {.labels = parent_.labels(),
+               {.labels = parent_.program_labels(),
                 .options = state_->options,
                 .context = state_->context_now(),
                 .compaction = state_->compaction,
                 .span = state_->operation.opening()->span},
-               hooks_);
+               hooks_, parent_.caller_labels());
 }
 
 Result Session::instruct(Instruction instruction, CallOptions options) const {
@@ -213,7 +213,7 @@ void Session::act_async(std::shared_ptr<const Component> component, CallOptions 
 
 struct Session::Entered {
   std::shared_ptr<RunningCall> running{};
-  std::shared_ptr<const Origin> origin{};
+  Caller caller{};
   Context context = Context::simple();
   std::shared_ptr<const std::string> conversation{};
 };
@@ -221,10 +221,10 @@ struct Session::Entered {
 Session::Entered Session::enter(const std::stop_token& stop,
                                 const std::shared_ptr<const Origin>& given) const {
   Entered entered{.running = RunningCall::begin(state_, stop),
-                  .origin = origin_of_call(hooks_, parent_, given)};
+                  .caller = caller_of(hooks_, parent_, given)};
   // A session may live for days: what began it is not the parent of all that it does.
-  if (entered.origin && state_->origin && !given && *entered.origin == *state_->origin)
-    entered.origin = nullptr;
+  std::shared_ptr<const Origin>& origin = entered.caller.origin;
+  if (origin && state_->origin && !given && *origin == *state_->origin) origin = nullptr;
   std::lock_guard lock(state_->mutex);
   entered.context = state_->context;
   entered.conversation = state_->conversation;
@@ -241,7 +241,7 @@ MadeCall Session::make(std::shared_ptr<const Component> component, CallOptions o
           .hooks = hooks_,
           .parent = parent_,
           .running = std::move(entered.running),
-          .origin = std::move(entered.origin),
+          .caller = std::move(entered.caller),
           .before = std::move(entered.context),
           .conversation = std::move(entered.conversation)};
 }
@@ -256,8 +256,8 @@ Output Session::start(MadeCall call) const {
 void Session::start_async(MadeCall made, Completion<Result> done) const {
   const auto call = std::make_shared<MadeCall>(std::move(made));
   // Where the caller was, so that what it does next is not found somewhere else in its trace.
-  const auto promise =
-      std::make_shared<CompletionPromise>(hooks_, parent_.entered(call->origin), std::move(done));
+  const auto promise = std::make_shared<CompletionPromise>(
+      hooks_, parent_.entered(call->caller.origin), std::move(done));
   // The call itself keeps the session from ending.
   const bool posted = hooks_.workers()->post([session = state_, call, kept = promise]() mutable {
     std::shared_ptr<Action> action;
@@ -311,7 +311,7 @@ std::vector<Checked> Session::validate(Requirements requirements, CallOptions op
 std::vector<Checked> Session::check(ValidationJob job, Requirements requirements,
                                     CallOptions options, Entered entered) const {
   job.parent = parent_;
-  job.entry = {.labels = std::move(options.labels), .origin = std::move(entered.origin)};
+  job.entry = {.labels = std::move(options.labels), .caller = std::move(entered.caller)};
   job.requirements = std::move(requirements);
   job.options = merged(options.options, state_->options);
   job.cancellation = entered.running->cancellation();
@@ -345,7 +345,7 @@ Stream Session::stream(std::shared_ptr<const Component> component, StreamOptions
       {.options = {.until = options.until, .limits = options.limits, .labels = options.labels},
        .hooks = hooks_,
        .running = entered.running,
-       .origin = entered.origin,
+       .caller = entered.caller,
        .before = entered.context,
        .conversation = entered.conversation},
       parent_);
@@ -362,7 +362,7 @@ Stream Session::stream(std::shared_ptr<const Component> component, StreamOptions
                     .tools = tools ? specs_of(*tools) : std::vector<ToolSpec>(),
                     .tool_choice = std::move(options.tool_choice),
                     .system = std::move(options.system)},
-       .entry = {.labels = std::move(options.labels), .origin = std::move(entered.origin)},
+       .entry = {.labels = std::move(options.labels), .caller = std::move(entered.caller)},
        .options = std::move(how),
        .tools = tools,
        .runs = [running = entered.running](const auto& stream) { running->runs(stream); },
@@ -385,7 +385,7 @@ std::vector<ToolResult> Session::call_tools(const Result& answer, CallToolsOptio
   std::vector<ToolResult> results =
       run_tools(model_of(*state_, entered.running, {}, hooks_, entered.conversation),
                 {.parent = parent_,
-                 .entry = {.origin = std::move(entered.origin)},
+                 .entry = {.caller = std::move(entered.caller)},
                  .asked_by = answer.scope(),
                  .calls = answer.tool_calls(),
                  .tools = options.tools.empty() ? answer.tools() : std::move(options.tools),
@@ -406,7 +406,7 @@ AgentResult Session::react(std::string goal, ReactOptions options) const {
   MadeCall call{.hooks = hooks_,
                 .parent = parent_,
                 .running = std::move(entered.running),
-                .origin = std::move(entered.origin),
+                .caller = std::move(entered.caller),
                 .before = std::move(entered.context),
                 .conversation = std::move(entered.conversation)};
   return run_react(state_, std::move(call), std::move(goal), options);
@@ -428,7 +428,7 @@ BatchResult Session::batch(Request::Kind kind, std::vector<std::string> prompts,
   return run_batch(
       model_of(*state_, entered.running, options, hooks_, std::move(entered.conversation)),
       {.parent = parent_,
-       .entry = {.labels = std::move(options.labels), .origin = std::move(entered.origin)},
+       .entry = {.labels = std::move(options.labels), .caller = std::move(entered.caller)},
        .kind = kind,
        .prompts = std::move(prompts),
        .options = merged(options.options, state_->options),

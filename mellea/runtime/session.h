@@ -178,9 +178,10 @@ class Session {
 
   MadeCall make(std::shared_ptr<const Component> component, CallOptions options,
                 const std::optional<Strategy>& usual) const;
+  // `brought`: labels that it has from callers, if the new one brings no others.
   static Session begin(const std::shared_ptr<RuntimeState>& runtime,
                        std::shared_ptr<Backend> backend, std::string model, SessionOptions options,
-                       const Hooks& hooks);
+                       const Hooks& hooks, const Labels& brought = {});
   // What all public calls begin with.
   struct Entered;
   Entered enter(const std::stop_token& stop, const std::shared_ptr<const Origin>& given) const;

@@ -9,16 +9,18 @@
 
 namespace mellea {
 
-std::shared_ptr<const Origin> origin_of_call(const Hooks& hooks, const Scope& scope,
-                                             const std::shared_ptr<const Origin>& given) {
-  std::shared_ptr<const Origin> origin = given;
+Caller caller_of(const Hooks& hooks, const Scope& scope,
+                 const std::shared_ptr<const Origin>& given) {
+  Caller caller{.origin = given};
   if (hooks.wanted<CallBegin>()) {
     CallBegin event{.scope = scope, .origin = given};
     (void)hooks.decide(event);  // can't be stopped
     hooks.tell(event);
-    origin = event.origin;
+    caller = {.origin = std::move(event.origin), .labels = std::move(event.labels)};
   }
-  return origin && TraceRef::from_traceparent(origin->traceparent) ? origin : nullptr;
+  if (caller.origin && !TraceRef::from_traceparent(caller.origin->traceparent))
+    caller.origin = nullptr;
+  return caller;
 }
 
 SessionState::SessionState(SessionParts made_of, SessionPreInit opening, SessionOptions given)

@@ -159,9 +159,9 @@ class SessionHandle {
   std::shared_ptr<SessionState> session_;
 };
 
-// Where the caller is in its own trace: what it says itself, else what a plugin finds in the
-// thread. Null if it is nowhere.
-std::shared_ptr<const Origin> origin_of_call(const Hooks& hooks, const Scope& scope,
-                                             const std::shared_ptr<const Origin>& given);
+// Where the caller is in its own trace (what it says itself, else what a plugin finds in the
+// thread), and the labels that plugins give its call.
+Caller caller_of(const Hooks& hooks, const Scope& scope,
+                 const std::shared_ptr<const Origin>& given);
 
 }  // namespace mellea

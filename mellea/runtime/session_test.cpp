@@ -379,6 +379,39 @@ TEST_F(SessionTest, TheCallersOriginIsTakenUpUnlessTheSessionBeganThere) {
   EXPECT_EQ(origins, (Names{"", "2", "3", ""}));
 }
 
+TEST_F(SessionTest, LabelsThatAPluginFindsAtTheEntryAreOnAllThatTheCallDoes) {
+  Labels found;
+  std::vector<Labels> seen;
+  make_runtime({plugin([&](Subscriber& hooks) {
+                 hooks.transform<CallBegin>([&](CallBegin& call) { call.labels = found; });
+                 hooks.observe<GenerationPreCall>(
+                     [&](const GenerationPreCall& call) { seen.push_back(call.scope.labels()); });
+                 hooks.observe<GenerationBatchPreCall>([&](const GenerationBatchPreCall& call) {
+                   seen.push_back(call.scope.labels());
+                 });
+               })},
+               {.labels = {{"env", "test"}}});
+  for (int at_call = 0; at_call < 4; ++at_call) script(say("x"));
+  found = {{"tenant", "a"}, {"env", "theirs"}};
+  Session session = start({.labels = {{"plan", "pro"}}});
+  found = {{"tenant", "b"}, {"env", "theirs"}, {"plan", "theirs"}, {"user", "bob"}};
+  session.chat("a caller of its own");
+  session.chat("the program says so itself", {.labels = {{"user", "alice"}}});
+  session.generate_raw({"a batch"});
+  found = {};
+  session.clone().chat("what the session was begun with");
+  const Labels own = {{"env", "test"}, {"plan", "pro"}};
+  const auto with = [&](Labels more) {
+    more.insert(own.begin(), own.end());
+    return more;
+  };
+  ASSERT_EQ(seen.size(), 4U);
+  EXPECT_EQ(seen[0], with({{"tenant", "b"}, {"user", "bob"}}));
+  EXPECT_EQ(seen[1], with({{"tenant", "b"}, {"user", "alice"}}));
+  EXPECT_EQ(seen[2], with({{"tenant", "b"}, {"user", "bob"}}));
+  EXPECT_EQ(seen[3], with({{"tenant", "a"}}));
+}
+
 TEST_F(SessionTest, ASessionOutlivedByItsCallEndsAfterIt) {
   script(Line().text("a").delay(2ms).text("b"));
   Output output = start().start_chat("hi");

@@ -22,8 +22,7 @@ StreamingStart opening_event(const StreamJob& job) {
     if (!has(requirements, check.requirement)) requirements.push_back(check.requirement);
   for (const Requirement& requirement : job.options.requirements)
     if (!has(requirements, requirement)) requirements.push_back(requirement);
-  return {.scope = job.question.parent.child(
-              Kind::stream, {.labels = job.entry.labels, .origin = job.entry.origin}),
+  return {.scope = job.question.parent.child(Kind::stream, job.entry.options()),
           .at = std::chrono::steady_clock::now(),
           .chunking = job.options.chunking.name,
           .component = job.question.component,

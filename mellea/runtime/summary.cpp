@@ -67,7 +67,7 @@ std::optional<Context> sum_up(const std::shared_ptr<SessionState>& session, cons
                                 .hooks = call.hooks,
                                 .parent = scope,
                                 .running = call.running,
-                                .origin = call.origin,
+                                .caller = call.caller,
                                 .conversation = call.conversation,
                                 .aside = true})
             ->run();

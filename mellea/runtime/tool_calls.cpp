@@ -37,8 +37,7 @@ std::string told_of(const Error& error) {
 ToolResult run_tool(const Model& model, const ToolCallsJob& job, const ToolCall& call) {
   const Tool* tool = find(job.tools, call.name);
   Operation<ToolPreInvoke> operation(
-      model.hooks, {.scope = job.parent.child(
-                        Kind::tool, {.labels = job.entry.labels, .origin = job.entry.origin}),
+      model.hooks, {.scope = job.parent.child(Kind::tool, job.entry.options()),
                     .at = std::chrono::steady_clock::now(),
                     .tool = tool ? std::make_shared<const ToolSpec>(tool->spec()) : nullptr,
                     .control_flow = !job.final_tool.empty() && call.name == job.final_tool,
@@ -47,6 +46,7 @@ ToolResult run_tool(const Model& model, const ToolCallsJob& job, const ToolCall&
                     .call = call});
   ToolResult result{.call = operation.opening()->call, .scope = operation.scope()};
   const auto output = std::make_shared<std::string>();
+  RemoteCall remote;
   Instant began{};
   try {
     if (operation.block()) throw blocked_error(*operation.block());
@@ -54,8 +54,9 @@ ToolResult run_tool(const Model& model, const ToolCallsJob& job, const ToolCall&
     const Json arguments = chosen.arguments(result.call.arguments);
     const UserCode seen(model.hooks, operation.scope());
     began = std::chrono::steady_clock::now();
-    *output =
-        chosen.run()(arguments, {.scope = operation.scope(), .stop = model.cancellation->token()});
+    *output = chosen.run()(
+        arguments,
+        {.scope = operation.scope(), .stop = model.cancellation->token(), .remote = &remote});
     result.took = std::chrono::steady_clock::now() - began;
   } catch (...) {
     if (began != Instant{}) result.took = std::chrono::steady_clock::now() - began;
@@ -65,7 +66,9 @@ ToolResult run_tool(const Model& model, const ToolCallsJob& job, const ToolCall&
   }
   const Ending ending =
       result.error ? ended_with(*result.error, model.cancellation->reason()) : ended_ok();
-  if (const auto block = operation.end(ending, {.took = result.took, .output = output})) {
+  Closing<ToolPreInvoke>::Facts facts{.took = result.took, .output = output};
+  if (!remote.method.empty()) facts.remote = std::make_shared<const RemoteCall>(std::move(remote));
+  if (const auto block = operation.end(ending, std::move(facts))) {
     result.error = std::make_shared<const Error>(blocked_error(*block));
     *output = told_of(*result.error);
   }

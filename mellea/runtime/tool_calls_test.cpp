@@ -46,6 +46,24 @@ class ToolCallsTest : public SessionTest {
   }
 };
 
+TEST_F(ToolCallsTest, HowAServerWasAskedForAToolIsTold) {
+  std::vector<std::shared_ptr<const RemoteCall>> told;
+  make_runtime({plugin([&](Subscriber& hooks) {
+    hooks.observe<ToolPostInvoke>(
+        [&](const ToolPostInvoke& event) { told.push_back(event.remote); });
+  })});
+  const Tool remote({.name = "remote"}, [](const Json&, const Call& call) -> std::string {
+    *call.remote = {.method = "tools/call", .request_id = "7"};
+    throw Error(Errc::transport_error, "lost");
+  });
+  run({{.name = "remote"}, {.name = "broken"}}, {remote, broken()});
+  ASSERT_EQ(told.size(), 2U);
+  ASSERT_NE(told[0], nullptr);
+  EXPECT_EQ(told[0]->method, "tools/call");
+  EXPECT_EQ(told[0]->request_id, "7");
+  EXPECT_EQ(told[1], nullptr);
+}
+
 TEST_F(ToolCallsTest, AToolRunsAndItsResultAnswersTheCall) {
   const auto results =
       run({{.id = "c1", .name = "get_weather", .arguments = R"({"city":"Boston"})"}}, {weather()});
@@ -198,6 +216,20 @@ TEST_F(ToolCallsTest, ABatchOfSeveralAnswersAPromptIsRefused) {
   EXPECT_EQ(error_of([&] { start().generate_raw({"x"}, {.options = {.choices = 2}}); }).code(),
             Errc::invalid_request);
   EXPECT_TRUE(backend_->requests().empty());
+}
+
+TEST_F(ToolCallsTest, ARetryWithinABatchSaysOfWhichPrompt) {
+  std::vector<int> indexes;
+  make_runtime({plugin([&](Subscriber& hooks) {
+    hooks.observe<GenerationRetry>(
+        [&](const GenerationRetry& event) { indexes.push_back(event.index); });
+  })});
+  script(Line()
+             .chunk({.index = 1, .what = Notice{}})
+             .chunk({.index = -1, .what = Notice{}})
+             .chunk({.what = std::string("a")}));
+  start().generate_raw({"x", "y"});
+  EXPECT_EQ(indexes, (std::vector<int>{1, -1}));
 }
 
 TEST_F(ToolCallsTest, ABatchThatFailsTellsWhatHadCome) {

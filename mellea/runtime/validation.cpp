@@ -24,9 +24,7 @@ std::vector<ToCheck> checks_of(const ValidationPreCheck& opening) {
 
 Validated validate(const Model& model, const ValidationJob& job) {
   Operation<ValidationPreCheck> operation(
-      model.hooks, {.scope = job.parent.child(Kind::validation, {.iteration = job.iteration,
-                                                                 .labels = job.entry.labels,
-                                                                 .origin = job.entry.origin}),
+      model.hooks, {.scope = job.parent.child(Kind::validation, job.entry.options(job.iteration)),
                     .at = std::chrono::steady_clock::now(),
                     .evaluated = job.evaluated,
                     .reply = job.reply,

@@ -69,13 +69,15 @@ class BackendTracingPlugin : public Plugin {
 
   void on_retry(const GenerationRetry& event) {
     const Notice& notice = event.notice;
-    std::array<Attribute, 4> attributes{{
+    std::array<Attribute, 5> attributes{{
         {Fact::retry_attempt, std::int64_t{notice.attempt}},
         {Fact::error_type, to_string(notice.category)},
         {Fact::retry_delay, std::chrono::duration<double>(notice.delay).count()},
-        {Fact::http_status, std::int64_t{notice.http_status}},
     }};
-    const std::size_t count = notice.http_status != 0 ? 4 : 3;
+    std::size_t count = 3;
+    if (notice.http_status != 0)
+      attributes[count++] = {Fact::http_status, std::int64_t{notice.http_status}};
+    if (event.index >= 0) attributes[count++] = {Fact::batch_index, std::int64_t{event.index}};
     tracer_->update(event.scope.id(), [&](SpanRecord& record) {
       record.add_event(span_event::kRetry, event.at, std::span(attributes).first(count));
     });

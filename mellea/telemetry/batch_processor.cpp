@@ -99,7 +99,9 @@ ExportLoop::Delivery Batches<Item>::Loop::deliver(Lock& lock) {
   for (const Item& item : batch) bytes += item->bytes();
   Delivery delivery{.count = static_cast<std::int64_t>(count)};
   try {
-    delivery.failure = sender_->send(batch);
+    BatchSent sent = sender_->send(batch);
+    delivery.failure = std::move(sent.failure);
+    delivery.delivered = std::min(sent.delivered, delivery.count);
   } catch (const std::exception& error) {  // no memory
     delivery.failure = error.what();
   }

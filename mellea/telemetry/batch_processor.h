@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "mellea/telemetry/batch_sent.h"
 #include "mellea/telemetry/config.h"
 #include "mellea/telemetry/export_thread.h"
 #include "mellea/telemetry/log_record.h"
@@ -24,9 +25,8 @@ class SenderOf {
   // For metrics: without paths, which may have a machine's folders or a token in them.
   virtual std::string label() const { return name(); }
 
-  // Blocks until the items are delivered or given up. Returns why they were not delivered; nothing
-  // if they were.
-  virtual std::string send(std::span<const Item> items) = 0;
+  // Blocks until the items are delivered or given up.
+  virtual BatchSent send(std::span<const Item> items) = 0;
   // Any thread: the send() under way and all that follow give up at once.
   virtual void interrupt() noexcept = 0;
   // No send() follows: the place to let go of what may take its time.

@@ -28,6 +28,7 @@ struct Desk {
   bool closed = false;
   bool signals_blocked = false;
   std::string failure;
+  std::int64_t delivered = 0;  // of each batch that fails
 
   void let_go() {
     const std::lock_guard lock(mutex);
@@ -44,7 +45,7 @@ class DeskSender : public BatchSender {
  public:
   explicit DeskSender(std::shared_ptr<Desk> desk) : desk_(std::move(desk)) {}
   std::string name() const override { return "desk"; }
-  std::string send(std::span<const SpanPtr> spans) override {
+  BatchSent send(std::span<const SpanPtr> spans) override {
     std::unique_lock lock(desk_->mutex);
     sigset_t mask;
     ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
@@ -52,7 +53,8 @@ class DeskSender : public BatchSender {
     desk_->batches.push_back(spans.size());
     desk_->changed.notify_all();
     desk_->changed.wait(lock, [&] { return !desk_->hold || desk_->interrupted; });
-    return desk_->interrupted ? "interrupted" : desk_->failure;
+    return {.failure = desk_->interrupted ? "interrupted" : desk_->failure,
+            .delivered = desk_->delivered};
   }
   void interrupt() noexcept override {
     const std::lock_guard lock(desk_->mutex);
@@ -218,6 +220,17 @@ TEST_F(BatchProcessorTest, FailuresAreToldOnceAMinuteAndAtTheEnd) {
   p->shutdown(in(10s));
   EXPECT_EQ(warnings_->all(), (std::vector<std::string>{"desk: 1 spans lost: HTTP status 400",
                                                         "desk: 4 spans lost: HTTP status 400"}));
+}
+
+TEST_F(BatchProcessorTest, OfABatchThatIsDeliveredInPartTheRestIsLost) {
+  desk_->failure = "2 were rejected";
+  desk_->delivered = 3;
+  const auto p = processor();
+  add(*p, 5);
+  EXPECT_FALSE(p->shutdown(in(10s)));
+  EXPECT_EQ(p->health().delivered, 3);
+  EXPECT_EQ(p->health().lost, 2);
+  EXPECT_EQ(warnings_->all(), (std::vector<std::string>{"desk: 2 spans lost: 2 were rejected"}));
 }
 
 TEST_F(BatchProcessorTest, AChildOfForkDoesNothing) {

@@ -187,6 +187,15 @@ struct PricingOptions {
   std::string file{};  // prices in LiteLLM's schema, which win over ours; empty: none
 };
 
+// Who hears more of a trace than `traceparent`, which every provider hears, and what callers tell.
+struct PropagationOptions {
+  // Providers that also hear `tracestate` and some of `baggage`: "llm.internal", "*.example.com"
+  // for all that is below that, either also with a port. No other host ever does.
+  std::vector<std::string> hosts{};
+  std::vector<std::string> baggage{};  // keys of what they hear; else nothing of it
+  std::vector<std::string> labels{};   // keys of baggage that are labels of what a call does
+};
+
 struct Config {
   std::string service_name = "mellea";
   ResourceAttributes resource{};  // deployment.environment.name, service.version, ...
@@ -198,6 +207,7 @@ struct Config {
   MetricsConfig metrics{};
   LogsConfig logs{};
   PricingOptions pricing{};
+  PropagationOptions propagation{};
   Plugins plugins{};  // beside those of telemetry
   // What is wrong is told here, one sentence at a time, on any thread.
   std::function<void(std::string_view)> warn{};

@@ -40,6 +40,7 @@ class Reader {
     read_logs();
     read_pricing();
     read_content();
+    read_propagation();
     settings_.config.chunk_events =
         variables_.flag(variables_.get("MELLEA_GENERATION_CHUNK_EVENTS")).value_or(false);
     if (settings_.traces) read_trace_exporters(traces);
@@ -224,6 +225,19 @@ class Reader {
     pricing.enabled = variables_.flag(enabled).value_or(true);
     pricing.file = file.value;
     if (file.is_set() && !pricing.enabled) variables_.no_effect(file, enabled.text());
+  }
+
+  void read_propagation() {
+    PropagationOptions& propagation = settings_.config.propagation;
+    const Setting hosts = variables_.get("MELLEA_PROPAGATION_HOSTS");
+    const Setting baggage = variables_.get("MELLEA_PROPAGATION_BAGGAGE");
+    const Setting labels = variables_.get("MELLEA_BAGGAGE_ATTRIBUTES");
+    for (const std::string_view host : parts_of(hosts.value)) propagation.hosts.emplace_back(host);
+    for (const std::string_view key : parts_of(baggage.value))
+      propagation.baggage.emplace_back(key);
+    for (const std::string_view key : parts_of(labels.value)) propagation.labels.emplace_back(key);
+    if (baggage.is_set() && propagation.hosts.empty())
+      variables_.no_effect(baggage, "MELLEA_PROPAGATION_HOSTS names no host");
   }
 
   void read_service() {

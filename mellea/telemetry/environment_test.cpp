@@ -99,6 +99,23 @@ TEST(EnvironmentTest, ReadsByWhichNamesSpansAndMetricsGo) {
             Vocabulary::mellea);
 }
 
+TEST(EnvironmentTest, SaysWhoHearsWhatOfCallersAndWhatBecomesLabels) {
+  const EnvironmentSettings settings =
+      read({{"MELLEA_PROPAGATION_HOSTS", "llm.internal, *.example.com:8443"},
+            {"MELLEA_PROPAGATION_BAGGAGE", "tenant"},
+            {"MELLEA_BAGGAGE_ATTRIBUTES", "tenant,plan"}});
+  using Texts = std::vector<std::string>;
+  const PropagationOptions& propagation = settings.config.propagation;
+  EXPECT_EQ(propagation.hosts, (Texts{"llm.internal", "*.example.com:8443"}));
+  EXPECT_EQ(propagation.baggage, (Texts{"tenant"}));
+  EXPECT_EQ(propagation.labels, (Texts{"tenant", "plan"}));
+  EXPECT_TRUE(settings.warnings.empty());
+  EXPECT_EQ(
+      read({{"MELLEA_PROPAGATION_BAGGAGE", "tenant"}}).warnings,
+      (Texts{"MELLEA_PROPAGATION_BAGGAGE=tenant has no effect: MELLEA_PROPAGATION_HOSTS names "
+             "no host"}));
+}
+
 TEST(EnvironmentTest, SwitchesExportersOnAndOff) {
   struct Row {
     Variables variables;

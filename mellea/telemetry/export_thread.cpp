@@ -29,7 +29,8 @@ void ExportLoop::run() {
     if (delivery.failure.empty()) {
       delivered_ += delivery.count;
     } else {
-      lost_ += delivery.count;
+      delivered_ += delivery.delivered;
+      lost_ += delivery.count - delivery.delivered;
       reason_ = std::move(delivery.failure);
     }
     const Losses losses{lost_, dropped_};

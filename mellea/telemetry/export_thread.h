@@ -31,8 +31,9 @@ class ExportLoop {
  protected:
   using Lock = std::unique_lock<std::mutex>;
   struct Delivery {
-    std::int64_t count = 0;  // of what was accepted
-    std::string failure{};   // why all of it is lost; empty: delivered
+    std::int64_t count = 0;      // of what was accepted
+    std::string failure{};       // why it is lost; empty: delivered
+    std::int64_t delivered = 0;  // of `count`, if the rest is lost
   };
 
   // On the thread, with the lock held, as all that follow but for the last five. False if there is

@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 
+#include "mellea/core/text.h"
 #include "mellea/telemetry/operation_facts.h"
 
 namespace mellea::telemetry {
@@ -118,9 +119,22 @@ void complete_one(SpanRecord& record, const Closing& event, const Pricing* prici
   set_effort(record, event.effort, event.opening->request->stream);
 }
 
+// Of a batch that did not end well: those whose answer did not come, or not to its end.
+template <class Closing>
+std::int64_t unanswered_prompts(const Closing& event) {
+  if (event.ending.outcome == Outcome::ok) return 0;
+  if (!event.replies) return number(event.opening->request->prompts.size());
+  return std::count_if(event.replies->begin(), event.replies->end(), [](const Reply& reply) {
+    return reply.finish_reasons.empty() && reply.embeddings.empty();
+  });
+}
+
 template <class Closing>
 void complete_batch(SpanRecord& record, const Closing& event, const Pricing* pricing) {
+  const std::int64_t unanswered = unanswered_prompts(event);
+  if (unanswered != 0) record.set(Fact::batch_failed_count, unanswered);
   if (event.usage) {
+    if (unanswered != 0) record.set(Fact::usage_partial, true);
     const bool any = event.replies && !event.replies->empty();
     set_usage(record, *event.usage);
     set_cost(record, *event.opening, any ? &event.replies->front().response : nullptr, *event.usage,

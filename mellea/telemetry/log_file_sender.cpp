@@ -39,14 +39,14 @@ LogFileSender::LogFileSender(LogFile settings, ResourceAttributes fields)
 
 LogFileSender::~LogFileSender() = default;
 
-std::string LogFileSender::send(std::span<const LogPtr> logs) {
-  if (interrupted_ || !sink_) return "there was no time left";
+BatchSent LogFileSender::send(std::span<const LogPtr> logs) {
+  if (interrupted_ || !sink_) return {.failure = "there was no time left"};
   try {
     for (const LogPtr& log : logs)
       sink_->write(settings_.json ? log_as_json(*log, fields_) : log_for_file(*log));
     sink_->flush();
   } catch (const std::exception& error) {
-    return error.what();
+    return {.failure = error.what()};
   }
   return {};
 }

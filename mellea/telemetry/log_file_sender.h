@@ -18,7 +18,7 @@ class LogFileSender : public LogSender {
 
   std::string name() const override { return settings_.path; }
   std::string label() const override { return "log file"; }
-  std::string send(std::span<const LogPtr> logs) override;
+  BatchSent send(std::span<const LogPtr> logs) override;
   void interrupt() noexcept override { interrupted_ = true; }
   void close() noexcept override;
 

@@ -31,39 +31,32 @@ std::string why_unfit(const Webhook& webhook) {
 OtlpHttpLogSender::OtlpHttpLogSender(OtlpHttp settings, std::shared_ptr<const Resource> resource)
     : client_(std::move(settings), "log records"), resource_(std::move(resource)) {}
 
-std::string OtlpHttpLogSender::send(std::span<const LogPtr> logs) {
-  std::string failure;
-  for (std::string& request : otlp_logs_protobuf(logs, *resource_, OtlpHttpClient::kMostBytes)) {
-    OtlpHttpClient::Posted posted = client_.post(std::move(request));
-    if (!posted.failure.empty()) failure = std::move(posted.failure);
-  }
-  return failure;
+BatchSent OtlpHttpLogSender::send(std::span<const LogPtr> logs) {
+  return client_.post_all(otlp_logs_protobuf(logs, *resource_, OtlpHttpClient::kMostBytes),
+                          logs.size());
 }
 
 OtlpFileLogSender::OtlpFileLogSender(std::string path, std::shared_ptr<const Resource> resource)
     : file_(std::move(path)), resource_(std::move(resource)) {}
 
-std::string OtlpFileLogSender::send(std::span<const LogPtr> logs) {
-  return file_.append(otlp_logs_json(logs, *resource_) + "\n");
+BatchSent OtlpFileLogSender::send(std::span<const LogPtr> logs) {
+  return {.failure = file_.append(otlp_logs_json(logs, *resource_) + "\n")};
 }
 
 WebhookSender::WebhookSender(Webhook settings, ResourceAttributes fields)
     : client_(fit(std::move(settings))), fields_(std::move(fields)) {}
 
-std::string WebhookSender::send(std::span<const LogPtr> logs) {
-  std::string failure;
-  std::string array;
-  const auto post = [&] {
-    OtlpHttpClient::Posted posted = client_.post("[" + std::exchange(array, {}) + "]");
-    if (!posted.failure.empty()) failure = std::move(posted.failure);
-  };
+BatchSent WebhookSender::send(std::span<const LogPtr> logs) {
+  std::vector<std::string> arrays;
   for (const LogPtr& log : logs) {
     const std::string record = log_as_json(*log, fields_);
-    if (!array.empty() && array.size() + record.size() > kMostBytes) post();
-    array.append(array.empty() ? "" : ",").append(record);
+    if (arrays.empty() || arrays.back().size() + record.size() > kMostBytes)
+      arrays.push_back("[" + record);
+    else
+      arrays.back().append(",").append(record);
   }
-  if (!array.empty()) post();
-  return failure;
+  for (std::string& array : arrays) array += ']';
+  return client_.post_all(std::move(arrays), logs.size());
 }
 
 }  // namespace mellea::telemetry

@@ -18,7 +18,7 @@ class OtlpHttpLogSender : public LogSender {
 
   std::string name() const override { return client_.name(); }
   std::string label() const override { return client_.host(); }
-  std::string send(std::span<const LogPtr> logs) override;
+  BatchSent send(std::span<const LogPtr> logs) override;
   void interrupt() noexcept override { client_.interrupt(); }
   void close() noexcept override { client_.close(); }
 
@@ -34,7 +34,7 @@ class OtlpFileLogSender : public LogSender {
 
   std::string name() const override { return file_.path(); }
   std::string label() const override { return "file"; }
-  std::string send(std::span<const LogPtr> logs) override;
+  BatchSent send(std::span<const LogPtr> logs) override;
   void interrupt() noexcept override { file_.interrupt(); }
   void close() noexcept override { file_.close(); }
 
@@ -56,7 +56,7 @@ class WebhookSender : public LogSender {
 
   std::string name() const override { return client_.name(); }
   std::string label() const override { return client_.host(); }
-  std::string send(std::span<const LogPtr> logs) override;
+  BatchSent send(std::span<const LogPtr> logs) override;
   void interrupt() noexcept override { client_.interrupt(); }
   void close() noexcept override { client_.close(); }
 

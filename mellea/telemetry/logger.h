@@ -18,8 +18,7 @@ class Logger {
  public:
   // `details`: records of what was said, which are of DEBUG, go to the exporters whatever `least`
   // is. Lines of the program's do not.
-  Logger(Severity least, std::vector<std::shared_ptr<LogExporter>> exporters,
-         bool details = false);
+  Logger(Severity least, std::vector<std::shared_ptr<LogExporter>> exporters, bool details = false);
 
   // Whether a record of this severity goes anywhere: lets the caller skip making it.
   bool wants(Severity severity) const noexcept;

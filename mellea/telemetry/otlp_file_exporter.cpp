@@ -10,8 +10,8 @@ OtlpFileExporter::OtlpFileExporter(std::string path, std::shared_ptr<const Resou
                                    const SpanView& view)
     : file_(std::move(path)), resource_(std::move(resource)), view_(view) {}
 
-std::string OtlpFileExporter::send(std::span<const SpanPtr> spans) {
-  return file_.append(otlp_json(spans, *resource_, view_) + "\n");
+BatchSent OtlpFileExporter::send(std::span<const SpanPtr> spans) {
+  return {.failure = file_.append(otlp_json(spans, *resource_, view_) + "\n")};
 }
 
 }  // namespace mellea::telemetry

@@ -18,7 +18,7 @@ class OtlpFileExporter : public BatchSender {
 
   std::string name() const override { return file_.path(); }
   std::string label() const override { return "file"; }
-  std::string send(std::span<const SpanPtr> spans) override;
+  BatchSent send(std::span<const SpanPtr> spans) override;
   void interrupt() noexcept override { file_.interrupt(); }
   void close() noexcept override { file_.close(); }
 

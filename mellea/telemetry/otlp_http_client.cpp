@@ -1,5 +1,6 @@
 #include "mellea/telemetry/otlp_http_client.h"
 
+#include <algorithm>
 #include <protozero/pbf_reader.hpp>
 #include <random>
 #include <utility>
@@ -98,6 +99,21 @@ OtlpHttpClient::Posted OtlpHttpClient::post(std::string request) {
   }
 }
 
+BatchSent OtlpHttpClient::post_all(std::vector<std::string> requests, std::size_t items) {
+  const auto all = static_cast<std::int64_t>(items);
+  BatchSent sent;
+  std::int64_t lost = 0;
+  for (std::string& request : requests) {
+    Posted posted = post(std::move(request));
+    if (posted.failure.empty()) continue;
+    sent.failure = std::move(posted.failure);
+    // One that was not taken may be all there is, and nearly always is.
+    lost += posted.taken ? posted.rejected : all;
+  }
+  sent.delivered = std::max<std::int64_t>(all - lost, 0);
+  return sent;
+}
+
 OtlpHttpClient::Attempt OtlpHttpClient::post_once(const std::shared_ptr<const std::string>& body,
                                                   milliseconds delay, Instant until) {
   HttpRequest request{.url = settings_.endpoint,
@@ -129,8 +145,10 @@ OtlpHttpClient::Attempt OtlpHttpClient::post_once(const std::shared_ptr<const st
       attempt.posted.failure = "HTTP status " + std::to_string(head.status);
     } else {
       attempt.posted.taken = true;
-      if (const std::int64_t rejected = what_.empty() ? 0 : rejected_items(answer); rejected > 0)
-        attempt.posted.failure = "the receiver rejected " + std::to_string(rejected) + " " + what_;
+      attempt.posted.rejected = what_.empty() ? 0 : rejected_items(answer);
+      if (attempt.posted.rejected > 0)
+        attempt.posted.failure =
+            "the receiver rejected " + std::to_string(attempt.posted.rejected) + " " + what_;
     }
   } catch (const Error& error) {
     attempt.failed.connection_failed = error.retryable();
@@ -165,7 +183,8 @@ std::int64_t rejected_items(std::string_view answer) noexcept {
     using protozero::pbf_wire_type;
     while (response.next(1, pbf_wire_type::length_delimited)) {
       protozero::pbf_reader partial = response.get_message();
-      if (partial.next(1, pbf_wire_type::varint)) return partial.get_int64();
+      if (partial.next(1, pbf_wire_type::varint))
+        return std::max<std::int64_t>(partial.get_int64(), 0);
     }
   } catch (const std::exception&) {  // an answer that can't be read says nothing
   }

@@ -7,9 +7,11 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "mellea/core/error.h"
 #include "mellea/core/instant.h"
+#include "mellea/telemetry/batch_sent.h"
 #include "mellea/telemetry/config.h"
 
 namespace mellea {
@@ -36,12 +38,15 @@ class OtlpHttpClient {
   std::string host() const;  // with its port; what else is in a URL may be a secret
 
   struct Posted {
-    std::string failure{};  // why not all was delivered; empty: all was
-    bool taken = false;     // the receiver took it, if not all of what is in it
+    std::string failure{};      // why not all was delivered; empty: all was
+    bool taken = false;         // the receiver took it, if not all of what is in it
+    std::int64_t rejected = 0;  // of what is in it, if it was taken
   };
   // Blocks until `request`, an Export...ServiceRequest in protobuf or what the webhook is to have,
   // is delivered or given up.
   Posted post(std::string request);
+  // The same for several that have so many items in them together.
+  BatchSent post_all(std::vector<std::string> requests, std::size_t items);
   // Any thread: the post() under way and all that follow give up at once.
   void interrupt() noexcept;
   // No post() follows.

@@ -1,5 +1,6 @@
 #include "mellea/telemetry/otlp_http_exporter.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "mellea/telemetry/otlp_protobuf.h"
@@ -10,13 +11,9 @@ OtlpHttpExporter::OtlpHttpExporter(OtlpHttp settings, std::shared_ptr<const Reso
                                    const SpanView& view)
     : client_(std::move(settings), "spans"), resource_(std::move(resource)), view_(view) {}
 
-std::string OtlpHttpExporter::send(std::span<const SpanPtr> spans) {
-  std::string failure;
-  for (std::string& request : otlp_protobuf(spans, *resource_, OtlpHttpClient::kMostBytes, view_)) {
-    OtlpHttpClient::Posted posted = client_.post(std::move(request));
-    if (!posted.failure.empty()) failure = std::move(posted.failure);
-  }
-  return failure;
+BatchSent OtlpHttpExporter::send(std::span<const SpanPtr> spans) {
+  return client_.post_all(otlp_protobuf(spans, *resource_, OtlpHttpClient::kMostBytes, view_),
+                          spans.size());
 }
 
 }  // namespace mellea::telemetry

@@ -18,7 +18,7 @@ class OtlpHttpExporter : public BatchSender {
 
   std::string name() const override { return client_.name(); }
   std::string label() const override { return client_.host(); }
-  std::string send(std::span<const SpanPtr> spans) override;
+  BatchSent send(std::span<const SpanPtr> spans) override;
   void interrupt() noexcept override { client_.interrupt(); }
   void close() noexcept override { client_.close(); }
 

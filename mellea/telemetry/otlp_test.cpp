@@ -173,14 +173,14 @@ class OtlpFileTest : public testing::Test {
 
 TEST_F(OtlpFileTest, AppendsALineForEachBatch) {
   for (int round = 0; round < 2; ++round)
-    EXPECT_EQ(OtlpFileExporter(path_, resource_).send(two_spans()), "");
+    EXPECT_EQ(OtlpFileExporter(path_, resource_).send(two_spans()).failure, "");
   ASSERT_EQ(lines().size(), 2U);
   EXPECT_EQ(lines()[1], otlp_json(two_spans(), kResource));
 }
 
 TEST_F(OtlpFileTest, AFolderThatIsNotThereIsAFailure) {
   OtlpFileExporter exporter("/no/such/folder/x.jsonl", resource_);
-  EXPECT_EQ(exporter.send(two_spans()), "open: No such file or directory");
+  EXPECT_EQ(exporter.send(two_spans()).failure, "open: No such file or directory");
 }
 
 // In a process of its own, whose files may not grow: a disk that is full.
@@ -189,10 +189,10 @@ TEST_F(OtlpFileTest, ALineThatDoesNotFitIsTakenBack) {
   if (child == 0) {
     ::signal(SIGXFSZ, SIG_IGN);
     OtlpFileExporter exporter(path_, resource_);
-    if (!exporter.send(two_spans()).empty()) ::_exit(1);
+    if (!exporter.send(two_spans()).failure.empty()) ::_exit(1);
     const rlimit limit{3000, 3000};
     ::setrlimit(RLIMIT_FSIZE, &limit);
-    ::_exit(exporter.send(two_spans()).starts_with("write: File too large") ? 0 : 2);
+    ::_exit(exporter.send(two_spans()).failure.starts_with("write: File too large") ? 0 : 2);
   }
   int status = -1;
   ::waitpid(child, &status, 0);

@@ -149,7 +149,7 @@ void set_outcome(SpanRecord& record, const Ending& ending) {
     record.set(Fact::cancel_reason, to_string(ending.reason));
   } else if (const std::optional<Errc> code = failure_of(ending)) {
     record.status = SpanStatus::error;
-    record.set(Fact::error_type, to_string(*code));
+    if (!record.find(Fact::error_type)) record.set(Fact::error_type, to_string(*code));
     record.set(Fact::outcome, outcome_word(ending, *code));
   }
 }
@@ -161,10 +161,12 @@ std::string_view shown_provider_code(std::string_view code) noexcept {
 }
 
 std::string_view shown_request_id(std::string_view id) noexcept {
-  return is_one_of(id, kIdLetters, 128) ? id : std::string_view();
+  return is_foreign_id(id) ? id : std::string_view();
 }
 
 bool is_code(std::string_view text) noexcept { return is_one_of(text, kCodeLetters, 40); }
+
+bool is_foreign_id(std::string_view text) noexcept { return is_one_of(text, kIdLetters, 128); }
 
 void set_labels(SpanRecord& record, const Labels& labels) {
   for (const auto& [key, label] : labels) {

@@ -13,7 +13,8 @@ namespace mellea::telemetry {
 // Sets what every span says at its start: the program's labels.
 void set_labels(SpanRecord& record, const Labels& labels);
 
-// Sets status and outcome, and ends the span. A failure stands with its details on the innermost
+// Sets status and outcome, and ends the span. A failure's error.type is its category, unless the
+// span has one. A failure stands with its details on the innermost
 // span alone: those around it have status and error.type. No text of a provider, of a plugin or of
 // the program gets here but words from closed lists, ids, the name of the plugin that blocked, and
 // what the tracer's ErrorText lets through. `request`: what failed, where that is known.
@@ -38,5 +39,7 @@ std::string_view shown_request_id(std::string_view id) noexcept;
 
 // What a program may call its reasons, so that they may be shown: [a-z0-9_]{1,40}.
 bool is_code(std::string_view text) noexcept;
+// What servers call requests and sessions: 128 letters, digits and marks of URLs at most.
+bool is_foreign_id(std::string_view text) noexcept;
 
 }  // namespace mellea::telemetry

@@ -26,6 +26,7 @@
 #include "mellea/telemetry/otlp_metric_exporters.h"
 #include "mellea/telemetry/pricing.h"
 #include "mellea/telemetry/prometheus_server.h"
+#include "mellea/telemetry/propagation_plugin.h"
 #include "mellea/telemetry/resource.h"
 #include "mellea/telemetry/span_view.h"
 #include "mellea/telemetry/tracer.h"
@@ -341,6 +342,8 @@ Telemetry::Telemetry(EnvironmentSettings settings) : state_(std::make_unique<Sta
   if (settings.logs) state_->start_logs(config);
   if (settings.traces) state_->start_traces(config);
   if (settings.metrics) state_->start_metrics(config);
+  if (auto plugin = make_propagation_plugin(state_->tracer, config.propagation, *state_->warnings))
+    state_->plugins.push_back(std::move(plugin));
   append(state_->plugins, config.plugins);
 }
 

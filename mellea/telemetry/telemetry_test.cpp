@@ -207,7 +207,7 @@ TEST_F(TelemetryTest, WhatTheReceiverRejectsIsTold) {
   generate(telemetry);
   telemetry.shutdown();
   ASSERT_EQ(telemetry.warnings().size(), 1U);
-  EXPECT_TRUE(telemetry.warnings()[0].ends_with("the receiver rejected 1 spans"));
+  EXPECT_TRUE(telemetry.warnings()[0].ends_with(": 1 spans lost: the receiver rejected 1 spans"));
 }
 
 TEST_F(TelemetryTest, ARefusedConnectionKeepsTheDeadline) {

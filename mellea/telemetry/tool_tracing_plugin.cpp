@@ -14,7 +14,8 @@ namespace {
 
 constexpr How kHow{.priority = kTelemetryPriority + 3};
 constexpr std::string_view kOperation = "execute_tool";
-constexpr std::size_t kLongestDescription = 500;  // code points
+constexpr std::string_view kToolError = "tool_error";  // the conventions' word
+constexpr std::size_t kLongestDescription = 500;       // code points
 
 // A name that the model made up is not shown: it might be anything.
 void describe(SpanRecord& record, const ToolPreInvoke& event, const Content& content) {
@@ -35,12 +36,26 @@ void describe(SpanRecord& record, const ToolPreInvoke& event, const Content& con
   if (content.in_spans()) content.set_arguments(record, event.call.arguments);
 }
 
+// The conventions have a tool of an MCP server on one span, and not the request on one of its own.
+void set_remote(SpanRecord& record, const RemoteCall& remote) {
+  record.set(Fact::mcp_method, remote.method);
+  set_text(record, Fact::mcp_revision, remote.revision);
+  if (is_foreign_id(remote.session)) record.set(Fact::mcp_session, remote.session);
+  set_text(record, Fact::rpc_request_id, remote.request_id);
+  set_text(record, Fact::rpc_status_code, remote.status_code);
+  set_text(record, Fact::network_transport, remote.transport);
+  set_text(record, Fact::server_address, remote.server.address);
+  if (remote.server.port != 0) record.set(Fact::server_port, std::int64_t{remote.server.port});
+  if (remote.tool_failed) record.set(Fact::error_type, kToolError);
+}
+
 // What a plugin stopped the model is not told, and a failure is no result.
 void complete(SpanRecord& record, const ToolPostInvoke& event, const Content& content) {
   const bool good = event.ending.outcome == Outcome::ok && !event.stopped;
   if (event.ending.outcome != Outcome::cancelled)
     record.set(Fact::tool_status, good ? "success" : "failure");
   if (good && content.in_spans()) content.set_result(record, event.output);
+  if (event.remote) set_remote(record, *event.remote);
   if (event.took.count() == 0) return;  // it never ran
   using std::chrono::milliseconds;
   record.set(Fact::tool_time,

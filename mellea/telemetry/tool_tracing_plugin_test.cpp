@@ -29,10 +29,14 @@ class ToolTracingTest : public TracingTest {
   }
   // As the runtime does: what ended well may still be stopped.
   void end(const Opened<ToolPreInvoke>& tool, Ending ending = {},
-           std::chrono::nanoseconds took = 12'900us) {
+           std::chrono::nanoseconds took = 12'900us,
+           std::shared_ptr<const RemoteCall> remote = nullptr) {
     ending.at = kStart + 20ms;
-    ToolPostInvoke event{
-        .opening = tool.opening, .ending = ending, .took = took, .output = "SECRET result"};
+    ToolPostInvoke event{.opening = tool.opening,
+                         .ending = ending,
+                         .took = took,
+                         .remote = std::move(remote),
+                         .output = "SECRET result"};
     if (ending.outcome == Outcome::ok) static_cast<void>(hooks_.decide(event));
     hooks_.tell(event);
   }
@@ -100,6 +104,47 @@ TEST_F(ToolTracingTest, AToolThatThrowsIsAnErrorAndSaysHowLongItTook) {
   ASSERT_EQ(traced->events().size(), 1U);
   EXPECT_EQ(traced->events()[0].name, "exception");
   EXPECT_EQ(all_of(traced).find("SECRET"), std::string::npos);
+}
+
+TEST_F(ToolTracingTest, AToolOfAServerSaysHowItWasAskedFor) {
+  const auto remote = std::make_shared<const RemoteCall>(
+      RemoteCall{.method = "tools/call",
+                 .revision = "2025-11-25",
+                 .session = "s-1",
+                 .request_id = "7",
+                 .transport = "tcp",
+                 .server = {.address = "mcp.example.com", .port = 443},
+                 .status_code = "-32602"});
+  end(tool({.name = "weather"}), failed(Errc::invalid_request), 1ms, remote);
+  const SpanPtr traced = span("execute_tool weather");
+  const std::vector<std::pair<std::string_view, std::string_view>> expected = {
+      {"mcp.method.name", "tools/call"},
+      {"mcp.protocol.version", "2025-11-25"},
+      {"mcp.session.id", "s-1"},
+      {"jsonrpc.request.id", "7"},
+      {"network.transport", "tcp"},
+      {"server.address", "mcp.example.com"},
+      {"server.port", "443"},
+      {"rpc.response.status_code", "-32602"},
+      {"error.type", "invalid_request"},
+  };
+  for (const auto& [key, value] : expected) EXPECT_EQ(at(traced, key), value) << key;
+}
+
+TEST_F(ToolTracingTest, AToolThatItsServerSaysHasFailedIsAToolError) {
+  const auto remote = std::make_shared<const RemoteCall>(RemoteCall{
+      .method = "tools/call", .session = "SECRET\n", .transport = "pipe", .tool_failed = true});
+  end(tool({.name = "weather"}), failed(Errc::unknown), 1ms, remote);
+  const SpanPtr traced = span("execute_tool weather");
+  EXPECT_EQ(traced->status, SpanStatus::error);
+  EXPECT_EQ(at(traced, Fact::error_type), "tool_error");
+  EXPECT_EQ(at(traced, Fact::network_transport), "pipe");
+  EXPECT_EQ(at(traced, Fact::server_address), "");
+  const auto errors = std::count_if(
+      traced->attributes().begin(), traced->attributes().end(),
+      [](const Attribute& attribute) { return attribute.key == Key(Fact::error_type); });
+  EXPECT_EQ(errors, 1);
+  EXPECT_EQ(all_of(traced).find("SECRET"), std::string::npos);  // what is no id
 }
 
 TEST_F(ToolTracingTest, ACallThatWasLeftHasNoStatus) {

@@ -67,6 +67,8 @@ class Tracer {
   Taken take(Id operation);
   void end(std::shared_ptr<SpanRecord> record, Instant at);
 
+  std::string trace_state_of(Id operation);  // of the span that is open for it; empty if none is
+
   // Tells the open spans around `scope` that this failure has been reported with its details.
   void report_failure(const Scope& scope, Errc code);
 
@@ -92,7 +94,6 @@ class Tracer {
   Shard& shard_of(Id id) noexcept { return shards_[id.high % shards_.size()]; }
   const Shard& shard_of(Id id) const noexcept { return shards_[id.high % shards_.size()]; }
   std::int64_t unix_time(Instant at, bool local_root) noexcept;
-  std::string trace_state_of(Id operation);  // of the span that is open for it
   void deliver(const SpanPtr& span);
 
   const Sampler sampler_;

@@ -151,6 +151,29 @@ TEST_F(TracingPluginsTest, ABatchIsOneSpan) {
   EXPECT_EQ(at(batch, Fact::num_actions), "2");
   EXPECT_EQ(at(batch, Fact::input_tokens), "3");
   EXPECT_EQ(at(batch, Fact::context_size), "");
+  EXPECT_EQ(at(batch, Fact::batch_failed_count), "");
+  EXPECT_EQ(at(batch, Fact::usage_partial), "");
+}
+
+TEST_F(TracingPluginsTest, ABatchThatFailedSaysHowManyPromptsHaveNoAnswer) {
+  const auto b = begin(GenerationBatchPreCall{
+      .scope = Scope::root(Kind::batch),
+      .at = kStart,
+      .target = std::make_shared<const Target>(Target{.provider = "ollama"}),
+      .request =
+          Request{.kind = Request::Kind::completion, .model = "m", .prompts = {"a", "b", "c"}}});
+  hooks_.tell(GenerationRetry{.scope = b.scope, .at = kStart, .index = 1});
+  hooks_.tell(GenerationBatchError{
+      .opening = b.opening,
+      .ending = failed(Errc::server_error),
+      .replies = std::make_shared<const std::vector<Reply>>(std::vector<Reply>{
+          {.text = "whole", .finish_reasons = {"stop"}}, {.text = "cut of"}, {}}),
+      .usage = Usage{.input_tokens = 3}});
+  const SpanPtr batch = span("text_completion m");
+  EXPECT_EQ(at(batch, Fact::batch_failed_count), "2");
+  EXPECT_EQ(at(batch, Fact::usage_partial), "true");
+  ASSERT_EQ(batch->events().size(), 2U);
+  EXPECT_EQ(at(batch->events()[0], Fact::batch_index), "1");
 }
 
 TEST_F(TracingPluginsTest, ABatchOfTextsToEmbedGoesByTheConventionsName) {
@@ -162,6 +185,8 @@ TEST_F(TracingPluginsTest, ABatchOfTextsToEmbedGoesByTheConventionsName) {
   const SpanPtr batch = span("embeddings m");
   EXPECT_EQ(at(batch, Fact::operation), "embeddings");
   EXPECT_EQ(at(batch, Fact::error_type), "timeout");
+  EXPECT_EQ(at(batch, Fact::batch_failed_count), "1");
+  EXPECT_EQ(at(batch, Fact::usage_partial), "");
   EXPECT_EQ(all_of(batch).find("SECRET"), std::string::npos);
 }
 
