@@ -10,6 +10,7 @@
 #include "mellea/otel/host.h"
 #include "mellea/otel/host_context_plugin.h"
 #include "mellea/otel/host_exporter.h"
+#include "mellea/otel/host_logs.h"
 #include "mellea/otel/host_metrics.h"
 #include "mellea/otel/host_sampler.h"
 #include "mellea/otel/versions.h"
@@ -46,6 +47,12 @@ telemetry::Config through(opentelemetry::trace::TracerProvider& host, telemetry:
 telemetry::Config metrics_through(opentelemetry::metrics::MeterProvider& host,
                                   telemetry::Config config) {
   config.metrics.mirror = make_host_metrics(host);
+  return config;
+}
+
+telemetry::Config logs_through(opentelemetry::logs::LoggerProvider& host,
+                               telemetry::Config config) {
+  config.logs.exporters.emplace_back(std::make_shared<HostLogs>(host));
   return config;
 }
 

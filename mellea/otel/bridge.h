@@ -5,6 +5,7 @@
 //   runtime({.plugins = telemetry.plugins()});
 #pragma once
 
+#include <opentelemetry/logs/logger_provider.h>
 #include <opentelemetry/metrics/meter_provider.h>
 #include <opentelemetry/trace/tracer_provider.h>
 #include <opentelemetry/version.h>
@@ -48,5 +49,11 @@ telemetry::Config through(opentelemetry::trace::TracerProvider& host, telemetry:
 // Telemetry should be shut down before `host` is destroyed.
 telemetry::Config metrics_through(opentelemetry::metrics::MeterProvider& host,
                                   telemetry::Config config = {});
+
+// `config`, made to give all log records to loggers of the host's too, beside the exporters of
+// `config`, with the ids of the span in which each was logged. Telemetry has to be shut down before
+// `host` is destroyed.
+telemetry::Config logs_through(opentelemetry::logs::LoggerProvider& host,
+                               telemetry::Config config = {});
 
 }  // namespace mellea::otel

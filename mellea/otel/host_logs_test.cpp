@@ -11,7 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "mellea/otel/bridge.h"
 #include "mellea/otel/values.h"
+#include "mellea/telemetry/telemetry.h"
 
 namespace mellea::otel {
 namespace {
@@ -109,6 +111,14 @@ TEST_F(HostLogsTest, ALineOfTheProgramsHasItsOwnScopeAndNoSpan) {
   EXPECT_EQ(seen_[0].scope, "shop");
   EXPECT_EQ(seen_[0].body, "open \xEF\xBF\xBD");
   EXPECT_FALSE(seen_[0].span);
+}
+
+TEST_F(HostLogsTest, WhatTelemetryLogsGoesToTheHost) {
+  telemetry::Telemetry telemetry(logs_through(host_));
+  telemetry.log(telemetry::Severity::warn, "low on tea");
+  telemetry.log(telemetry::Severity::debug, "steeping");
+  ASSERT_EQ(seen_.size(), 1U);
+  EXPECT_EQ(seen_[0].body, "low on tea");
 }
 
 TEST_F(HostLogsTest, NothingIsGivenAfterShutdown) {

@@ -55,10 +55,10 @@ class Mirrored final : public telemetry::MirroredInstrument {
   void record(double value, std::span<const Attribute> labels,
               const TraceRef& trace) noexcept override {
     const Number number = to_number(value);
-    if constexpr (requires { instrument_->Record(number, Attributes(labels), Context()); })
-      instrument_->Record(number, Attributes(labels), context_of(trace));
+    if constexpr (requires { instrument_->Record(number, MetricAttributes(labels), Context()); })
+      instrument_->Record(number, MetricAttributes(labels), context_of(trace));
     else
-      instrument_->Add(number, Attributes(labels), context_of(trace));
+      instrument_->Add(number, MetricAttributes(labels), context_of(trace));
   }
 
  private:
@@ -99,7 +99,7 @@ class Observing {
   static void tell(metrics::ObserverResult& result, const telemetry::MetricPoint& point) {
     using Whole = nostd::shared_ptr<metrics::ObserverResultT<std::int64_t>>;
     using Real = nostd::shared_ptr<metrics::ObserverResultT<double>>;
-    const Attributes labels(point.labels);
+    const MetricAttributes labels(point.labels);
     if (const auto* whole = std::get_if<std::int64_t>(&point.value)) {
       if (auto* to = nostd::get_if<Whole>(&result)) (*to)->Observe(*whole, labels);
     } else if (const auto* real = std::get_if<double>(&point.value)) {

@@ -100,6 +100,15 @@ std::size_t Attributes::size() const noexcept {
   return count;
 }
 
+bool MetricAttributes::ForEachKeyValue(Callback callback) const noexcept {
+  for (const telemetry::Attribute& label : labels_) {
+    const Utf8 key(telemetry::name_of(label.key));
+    auto give = [&](AttributeValue value) { return callback(key, value); };
+    if (!std::visit(WithValue{give}, label.value)) return false;
+  }
+  return true;
+}
+
 bool Links::ForEachKeyValue(Callback callback) const noexcept {
   for (const TraceRef& link : links_)
     if (!callback(to_context(link), Attributes())) return false;

@@ -56,6 +56,20 @@ class Attributes final : public opentelemetry::common::KeyValueIterable {
   const telemetry::SpanView* view_ = nullptr;  // null: of nothing
 };
 
+// The labels of a metric.
+class MetricAttributes final : public opentelemetry::common::KeyValueIterable {
+ public:
+  using Callback = Attributes::Callback;
+
+  explicit MetricAttributes(std::span<const telemetry::Attribute> labels) : labels_(labels) {}
+
+  bool ForEachKeyValue(Callback callback) const noexcept override;
+  std::size_t size() const noexcept override { return labels_.size(); }
+
+ private:
+  const std::span<const telemetry::Attribute> labels_;
+};
+
 class Links final : public opentelemetry::trace::SpanContextKeyValueIterable {
  public:
   using Callback = opentelemetry::nostd::function_ref<bool(

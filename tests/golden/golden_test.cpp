@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
@@ -41,6 +42,7 @@ using scripted::call;
 using scripted::fail;
 using scripted::Line;
 using scripted::say;
+using telemetry::Vocabulary;
 
 constexpr Usage kUsage{.input_tokens = 10, .output_tokens = 5, .total_tokens = 15};
 
@@ -112,18 +114,39 @@ class GoldenTest : public testing::Test {
     runtime_.reset();
     EXPECT_TRUE(telemetry_.shutdown());
     GoldenText golden(together);
-    const std::string said = "# Spans\n" + golden.spans(content_of(folder_.path() / "spans")) +
-                             "# Metrics\n" + golden.metrics(content_of(folder_.path() / "metrics"));
+    const std::string spans = golden.spans(content_of(folder_.path() / "mellea"));
+    std::string said = "# Spans\n" + spans + "# Metrics\n" +
+                       golden.metrics(content_of(folder_.path() / "metrics"));
+    const std::string logs = golden.logs(content_of(folder_.path() / "logs"));
+    if (!logs.empty()) said += "# Log records\n" + logs;
+    for (const Vocabulary other : kOthers) {
+      const std::string name(to_string(other));
+      const std::string shown = golden.spans(content_of(folder_.path() / name));
+      said.append("# Spans in ").append(name).append("\n").append(differences(spans, shown));
+    }
     const std::filesystem::path file =
         std::filesystem::path(MELLEA_GOLDEN_FOLDER) / (name + ".txt");
     if (std::getenv("MELLEA_GOLDEN_WRITE")) std::ofstream(file) << said;
     EXPECT_EQ(said, content_of(file)) << file;
   }
 
+  telemetry::OtlpFile file(const std::string& name,
+                           std::vector<Vocabulary> vocabularies = {}) const {
+    return {.path = (folder_.path() / name).string(), .style = {.names = std::move(vocabularies)}};
+  }
+  std::vector<telemetry::Exporter> files() const {
+    std::vector<telemetry::Exporter> all{file("mellea")};
+    for (const Vocabulary other : kOthers)
+      all.emplace_back(file(std::string(to_string(other)), {other}));
+    return all;
+  }
+
+  static constexpr std::array kOthers{Vocabulary::otel_1_41, Vocabulary::otel_2026_10,
+                                      Vocabulary::openinference};
   const FolderForTest folder_;
-  Telemetry telemetry_{
-      {.exporters = {telemetry::OtlpFile{(folder_.path() / "spans").string()}},
-       .metrics = {.exporters = {telemetry::OtlpFile{(folder_.path() / "metrics").string()}}}}};
+  Telemetry telemetry_{{.exporters = files(),
+                        .metrics = {.exporters = {file("metrics")}},
+                        .logs = {.exporters = {file("logs")}}}};
   std::shared_ptr<ScriptedBackend> backend_ = std::make_shared<ScriptedBackend>();
   std::unique_ptr<Runtime> runtime_;
 };
@@ -319,7 +342,7 @@ TEST_F(GoldenTest, AWinnerAndALoser) {
   runtime_.reset();
   telemetry_.shutdown();
   // Either may win: what its attempt is called is left out.
-  std::string spans = GoldenText(true).spans(content_of(folder_.path() / "spans"));
+  const std::string spans = GoldenText(true).spans(content_of(folder_.path() / "mellea"));
   EXPECT_NE(spans.find("mellea.generation.cancel_reason = \"superseded\""), std::string::npos);
   EXPECT_EQ(spans.find("ERROR"), std::string::npos);
 }

@@ -132,6 +132,8 @@ std::string GoldenText::spans(std::string_view otlp_json) {
     return began(*a) < began(*b);
   });
   for (const auto& span : all)
+    names_[span->data.at("spanId").get<std::string>()] = span->data.at("name").get<std::string>();
+  for (const auto& span : all)
     for (const json& link : span->data.value("links", json::array()))
       linked_.insert(link.at("spanId").get<std::string>());
   std::map<std::string, Span*> by_id;
@@ -178,6 +180,27 @@ std::string GoldenText::metrics(std::string_view otlp_json) {
             if (!sum && metric.at("unit") != "s") count += ", in all " + point["sum"].dump();
             lines.push_back(name + " {" + labels + "} " + count);
           }
+        }
+  if (together_) std::sort(lines.begin(), lines.end());
+  std::string text;
+  for (const std::string& line : lines) text += line + '\n';
+  return text;
+}
+
+std::string GoldenText::logs(std::string_view otlp_json) {
+  const auto number = [this](const std::string& id) { return number_of(id); };
+  std::vector<std::string> lines;
+  for (const json& line : lines_of(otlp_json))
+    for (const json& of_resource : line.at("resourceLogs"))
+      for (const json& of_scope : of_resource.at("scopeLogs"))
+        for (const json& record : of_scope.at("logRecords")) {
+          std::string text = record.value("severityText", "") + ' ' +
+                             record.value("eventName", "") + ": " +
+                             record.at("body").at("stringValue").get<std::string>();
+          for (const std::string& one : attribute_lines(record.at("attributes"), number))
+            text += "; " + one;
+          const auto span = names_.find(record.value("spanId", ""));
+          lines.push_back(text + "  @ " + (span == names_.end() ? "no span" : span->second));
         }
   if (together_) std::sort(lines.begin(), lines.end());
   std::string text;

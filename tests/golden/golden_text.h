@@ -19,6 +19,8 @@ class GoldenText {
   std::string spans(std::string_view otlp_json);
   // A line for each of ours, without the health of telemetry itself.
   std::string metrics(std::string_view otlp_json);
+  // A line for each record, with the span it is in if that was shown before.
+  std::string logs(std::string_view otlp_json);
 
  private:
   struct Span;
@@ -28,6 +30,7 @@ class GoldenText {
   const bool together_;
   std::map<std::string, std::string> numbers_;  // of ids
   std::set<std::string> linked_;                // spans that others point to
+  std::map<std::string, std::string> names_;    // of spans
 };
 
 // What `other` has instead of some lines of `base`, under the span it is about.

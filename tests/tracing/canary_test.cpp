@@ -23,6 +23,7 @@
 #include "mellea/mellea.h"
 #include "mellea/net/testing/loopback_server.h"
 #include "mellea/telemetry.h"
+#include "mellea/telemetry/log_exporters.h"
 #include "mellea/telemetry/memory_exporter.h"
 
 namespace mellea {
@@ -35,6 +36,8 @@ using scripted::say;
 using telemetry::Attribute;
 using telemetry::ContentMode;
 using telemetry::ErrorMessages;
+using telemetry::LogMemory;
+using telemetry::LogPtr;
 using telemetry::MemoryExporter;
 using telemetry::SpanEvent;
 using telemetry::SpanPtr;
@@ -76,6 +79,9 @@ class CanaryTest : public testing::Test {
                                    telemetry::MetricsText{.write = keep("metrics")}},
                      .exemplars = telemetry::ExemplarFilter::all,
                      .labels = {"tenant.id"}},
+         .logs = {.exporters = {telemetry::OtlpHttp{.endpoint = collector_.url("/v1/logs")},
+                                telemetry::LogText{.json = true, .write = keep("logs")}, records_},
+                  .level = telemetry::Severity::trace},
          .warn = keep("warnings"),
          .content = std::move(content),
          .error_messages = errors});
@@ -107,6 +113,12 @@ class CanaryTest : public testing::Test {
       for (const SpanEvent& event : span->events())
         look(*span, std::string(event.name) + ": ", event.attributes, word, places);
     }
+    for (const LogPtr& log : records_->logs()) {
+      if (has(log->body, word)) places.insert("a record's sentence");
+      for (const telemetry::LogAttribute& attribute : log->attributes)
+        if (says(attribute.value, word))
+          places.insert(std::string(log->event) + " " + std::string(name_of(attribute)));
+    }
     return places;
   }
   std::set<std::string> spans_called() const {
@@ -129,6 +141,13 @@ class CanaryTest : public testing::Test {
   const std::string refusal_ = random_word();  // what one provider says, and nobody said to it
 
  private:
+  static bool says(const telemetry::LogValue& value, const std::string& word) {
+    if (const auto* text = std::get_if<std::string>(&value)) return has(*text, word);
+    if (const auto* json = std::get_if<telemetry::JsonText>(&value)) return has(json->text, word);
+    const auto* texts = std::get_if<std::vector<std::string>>(&value);
+    return texts && std::any_of(texts->begin(), texts->end(),
+                                [&](const std::string& text) { return has(text, word); });
+  }
   static std::string kind_of(const telemetry::SpanRecord& span) {
     return std::string(span.name.substr(0, span.name.find(' ')));
   }
@@ -337,6 +356,7 @@ class CanaryTest : public testing::Test {
   const std::string file_ =
       testing::TempDir() + "mellea_canary_" + std::to_string(::getpid()) + ".jsonl";
   const std::shared_ptr<MemoryExporter> memory_ = std::make_shared<MemoryExporter>();
+  const std::shared_ptr<LogMemory> records_ = std::make_shared<LogMemory>();
   std::mutex mutex_;
   std::map<std::string, std::string> told_;  // guarded by mutex_ until all is over
   Telemetry telemetry_;
@@ -352,7 +372,7 @@ TEST_F(CanaryTest, WithContentOffItIsNowhere) {
   EXPECT_EQ(found(secret_), std::set<std::string>());
   EXPECT_EQ(found(refusal_), std::set<std::string>());
   EXPECT_EQ(spans_called(), kSpans);
-  for (const char* name : {"tree", "metrics", "exposition", "file", "collector"}) {
+  for (const char* name : {"tree", "metrics", "exposition", "file", "collector", "logs"}) {
     EXPECT_FALSE(told(name).empty()) << name;
   }
   EXPECT_NE(told("collector").find("execute_tool"), std::string::npos);
@@ -384,6 +404,17 @@ const std::set<std::string> kDocumented = {
 TEST_F(CanaryTest, WithContentOnItIsWhereTheDocumentationSaysAndNowhereElse) {
   run({.mode = ContentMode::span});
   EXPECT_EQ(found(secret_), kDocumented);
+  EXPECT_EQ(found(refusal_), std::set<std::string>());
+}
+
+TEST_F(CanaryTest, WhereItIsAskedForInEventsItIsInOneKindOfRecordAndInNoSpan) {
+  run({.mode = ContentMode::event});
+  const std::string details = "gen_ai.client.inference.operation.details ";
+  EXPECT_EQ(found(secret_),
+            (std::set<std::string>{
+                "collector", details + "gen_ai.input.messages", details + "gen_ai.output.messages",
+                details + "gen_ai.system_instructions", details + "mellea.prompt.template",
+                details + "mellea.prompt.variables"}));
   EXPECT_EQ(found(refusal_), std::set<std::string>());
 }
 
