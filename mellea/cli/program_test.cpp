@@ -644,7 +644,8 @@ TEST(Chat, WritesItsTraceAsJsonToStandardErrorAndAFile) {
 
 TEST(Chat, WithContentThePromptAndTheAnswerAreInTheTrace) {
   LoopbackServer server({answer("Hello there")});
-  const auto file = temporary_folder("content") / "t.jsonl";
+  const FolderForTest folder;
+  const auto file = folder.path() / "t.jsonl";
   const Ended ended = run(
       chat_with(server, {"--trace", "--trace-file", file.string(), "--content", "Good morning"}));
   EXPECT_EQ(ended.code, 0);

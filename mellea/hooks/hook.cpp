@@ -432,12 +432,21 @@ struct Hooks::Dispatch {
       tell_later(hooks, event);
   }
 
+  // What is held for user code is released on the thread that runs it: a copy holds nothing.
+  template <class E>
+  static std::shared_ptr<const E> copy_for_later(const E& event) {
+    if constexpr (requires(E one) { one.held.clear(); })
+      return std::make_shared<const E>(E{.scope = event.scope});
+    else
+      return std::make_shared<const E>(event);
+  }
+
   // An event for which there is no memory is lost.
   template <class E>
   static void tell_later(const Hooks& hooks, const E& event) noexcept try {
     // Weak, since a task in line must not keep the workers that it waits for.
     hooks.workers_->background([table = hooks.table_, workers = std::weak_ptr(hooks.workers_),
-                                copy = std::make_shared<const E>(event)](std::stop_token stop) {
+                                copy = copy_for_later(event)](std::stop_token stop) {
       Hooks later;
       later.table_ = table;
       later.workers_ = workers.lock();

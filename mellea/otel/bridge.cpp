@@ -17,12 +17,20 @@
 #include "mellea/telemetry/choosing_exporter.h"
 
 namespace mellea::otel {
+namespace {
 
-telemetry::Config through(opentelemetry::trace::TracerProvider& host, telemetry::Config config,
-                          const telemetry::SpanStyle& style, std::string_view headers) {
+// Of the library that runs, of our headers and of the caller's.
+void require_versions(std::string_view headers) {
   require_same_version(
       {.library = opentelemetry::sdk::version::short_version, .headers = OPENTELEMETRY_VERSION});
   require_same_version({.library = opentelemetry::sdk::version::short_version, .headers = headers});
+}
+
+}  // namespace
+
+telemetry::Config through(opentelemetry::trace::TracerProvider& host, telemetry::Config config,
+                          const telemetry::SpanStyle& style, std::string_view headers) {
+  require_versions(headers);
 
   config.plugins.push_back(make_host_context_plugin());
   if (dynamic_cast<opentelemetry::trace::NoopTracerProvider*>(&host)) {
@@ -45,13 +53,15 @@ telemetry::Config through(opentelemetry::trace::TracerProvider& host, telemetry:
 }
 
 telemetry::Config metrics_through(opentelemetry::metrics::MeterProvider& host,
-                                  telemetry::Config config) {
+                                  telemetry::Config config, std::string_view headers) {
+  require_versions(headers);
   config.metrics.mirror = make_host_metrics(host);
   return config;
 }
 
-telemetry::Config logs_through(opentelemetry::logs::LoggerProvider& host,
-                               telemetry::Config config) {
+telemetry::Config logs_through(opentelemetry::logs::LoggerProvider& host, telemetry::Config config,
+                               std::string_view headers) {
+  require_versions(headers);
   config.logs.exporters.emplace_back(std::make_shared<HostLogs>(host));
   return config;
 }

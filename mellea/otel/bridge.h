@@ -47,13 +47,17 @@ telemetry::Config through(opentelemetry::trace::TracerProvider& host, telemetry:
 // are since. An SDK's provider gets a view for each of our histograms, with its buckets: the API
 // can't name them. So this is for the thread that sets the provider up, and before others use it.
 // Telemetry should be shut down before `host` is destroyed.
+// Throws Error as through() does where versions differ.
 telemetry::Config metrics_through(opentelemetry::metrics::MeterProvider& host,
-                                  telemetry::Config config = {});
+                                  telemetry::Config config = {},
+                                  std::string_view headers = OPENTELEMETRY_VERSION);
 
 // `config`, made to give all log records to loggers of the host's too, beside the exporters of
 // `config`, with the ids of the span in which each was logged. Telemetry has to be shut down before
 // `host` is destroyed.
+// Throws Error as through() does where versions differ.
 telemetry::Config logs_through(opentelemetry::logs::LoggerProvider& host,
-                               telemetry::Config config = {});
+                               telemetry::Config config = {},
+                               std::string_view headers = OPENTELEMETRY_VERSION);
 
 }  // namespace mellea::otel

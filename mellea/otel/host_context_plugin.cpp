@@ -32,11 +32,14 @@ void find_caller(CallBegin& event) {
   const Context context = RuntimeContext::GetCurrent();
   const auto span = opentelemetry::trace::GetSpan(context)->GetContext();
   const TraceRef ids = to_ids(span);
-  if (!span.IsValid() || ids == event.scope.trace()) return;
-  event.origin = std::make_shared<const Origin>(
-      Origin{.traceparent = ids.traceparent(),
-             .tracestate = span.trace_state()->ToHeader(),
-             .baggage = opentelemetry::baggage::GetBaggage(context)->ToHeader()});
+  const bool in_ours = span.IsValid() && ids == event.scope.trace();
+  Origin origin{.baggage = opentelemetry::baggage::GetBaggage(context)->ToHeader()};
+  if (span.IsValid()) {
+    origin.traceparent = ids.traceparent();
+    origin.tracestate = span.trace_state()->ToHeader();
+  }
+  if (in_ours || origin == Origin()) return;
+  event.origin = std::make_shared<const Origin>(std::move(origin));
 }
 
 void make_current(UserCodeBegin& event) {

@@ -65,7 +65,8 @@ class Setter {
 }  // namespace
 
 void HostLogs::export_logs(std::span<const telemetry::LogPtr> logs) noexcept {
-  if (closed_.load(std::memory_order_acquire)) return;
+  const std::shared_lock giving(giving_);
+  if (closed_) return;
   try {
     for (const telemetry::LogPtr& log : logs) give(*log);
   } catch (const std::exception&) {  // no memory
@@ -106,8 +107,10 @@ HostLogs::Logger HostLogs::logger_of(const std::string& name) {
 
 bool HostLogs::flush(Instant) noexcept { return true; }
 
-bool HostLogs::shutdown(Instant) noexcept {
-  closed_.store(true, std::memory_order_release);
+bool HostLogs::shutdown(Instant until) noexcept {
+  const std::unique_lock alone(giving_, until);
+  if (!alone) return false;  // the host's processor does not return
+  closed_ = true;
   return true;
 }
 

@@ -4,9 +4,9 @@
 #include <opentelemetry/logs/logger_provider.h>
 #include <opentelemetry/nostd/shared_ptr.h>
 
-#include <atomic>
 #include <map>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 
 #include "mellea/telemetry/log_record.h"
@@ -30,7 +30,8 @@ class HostLogs final : public telemetry::LogExporter {
   Logger logger_of(const std::string& name);
 
   opentelemetry::logs::LoggerProvider& host_;
-  std::atomic<bool> closed_{false};
+  std::shared_timed_mutex giving_;  // shared by those who give; alone by who ends it
+  bool closed_ = false;             // guarded by giving_
   std::mutex mutex_;
   std::map<std::string, Logger> loggers_;  // guarded by mutex_
 };

@@ -19,6 +19,8 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -78,21 +80,30 @@ std::unique_ptr<telemetry::MirroredInstrument> mirrored(nostd::unique_ptr<Instru
   return std::make_unique<Mirrored<Instrument, Number>>(std::move(instrument));
 }
 
-// Looks when the host does.
-class Observing {
+// What the host calls back, for as long as it may.
+class Looking {
  public:
-  Observing(nostd::shared_ptr<metrics::ObservableInstrument> instrument,
-            std::function<MetricBatch()> look)
-      : instrument_(std::move(instrument)), look_(std::move(look)) {
-    instrument_->AddCallback(&Observing::tell, this);
+  Looking(nostd::shared_ptr<metrics::ObservableInstrument> instrument,
+          std::function<MetricBatch()> look)
+      : instrument_(std::move(instrument)),
+        look_(std::make_shared<const std::function<MetricBatch()>>(std::move(look))) {
+    instrument_->AddCallback(&Looking::tell, this);
   }
-  ~Observing() { instrument_->RemoveCallback(&Observing::tell, this); }
-  Observing(const Observing&) = delete;
-  Observing& operator=(const Observing&) = delete;
+  // Waits for a collection of the host's that is under way: not to be called in one.
+  ~Looking() { instrument_->RemoveCallback(&Looking::tell, this); }
+  Looking(const Looking&) = delete;
+  Looking& operator=(const Looking&) = delete;
+
+  void stop() {
+    const std::lock_guard lock(mutex_);
+    look_ = nullptr;
+  }
 
  private:
-  static void tell(metrics::ObserverResult result, void* observing) {
-    const MetricBatch batch = static_cast<Observing*>(observing)->look_();
+  static void tell(metrics::ObserverResult result, void* looking) {
+    const auto look = static_cast<Looking*>(looking)->look();
+    if (!look) return;
+    const MetricBatch batch = (*look)();
     for (const telemetry::MetricData& metric : batch.metrics)
       for (const telemetry::MetricPoint& point : metric.points) tell(result, point);
   }
@@ -107,8 +118,34 @@ class Observing {
     }
   }
 
+  std::shared_ptr<const std::function<MetricBatch()>> look() {
+    const std::lock_guard lock(mutex_);
+    return look_;
+  }
+
   const nostd::shared_ptr<metrics::ObservableInstrument> instrument_;
-  const std::function<MetricBatch()> look_;
+  std::mutex mutex_;
+  std::shared_ptr<const std::function<MetricBatch()>> look_;  // guarded by mutex_; null: stopped
+};
+
+// Looks when the host does. Its end may come in a callback, or on a thread with a deadline, and the
+// host has to be waited for before it forgets the callback: so another thread does that.
+class Observing {
+ public:
+  explicit Observing(std::unique_ptr<Looking> looking) : looking_(std::move(looking)) {}
+  ~Observing() {
+    looking_->stop();
+    Looking* const looking = looking_.release();
+    try {
+      std::thread([looking] { delete looking; }).detach();
+    } catch (const std::system_error&) {  // no thread: it stays, and finds nothing to look at
+    }
+  }
+  Observing(const Observing&) = delete;
+  Observing& operator=(const Observing&) = delete;
+
+ private:
+  std::unique_ptr<Looking> looking_;
 };
 
 class HostMetrics final : public telemetry::MetricMirror {
@@ -150,7 +187,8 @@ class HostMetrics final : public telemetry::MetricMirror {
                                 std::function<MetricBatch()> look) override {
     auto instrument = observable(meter_of(description.scope), description);
     if (!instrument) return nullptr;
-    return std::make_shared<Observing>(std::move(instrument), std::move(look));
+    return std::make_shared<Observing>(
+        std::make_unique<Looking>(std::move(instrument), std::move(look)));
   }
 
  private:

@@ -25,7 +25,9 @@ namespace mellea::telemetry {
 
 class MetricMirror;
 
-// How an exporter shows spans. On an exporter of metrics it has no effect, which is a warning.
+// How an exporter shows spans. Of log records only `content` says something: whether those of what
+// was said go there. All else on an exporter of metrics or of records has no effect, which is a
+// warning.
 struct SpanStyle {
   std::vector<Vocabulary> names{};  // none: those of the Config. What can't be is a warning
   bool content = true;              // false: without what was said, even where that is recorded

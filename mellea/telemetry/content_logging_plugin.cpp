@@ -84,11 +84,11 @@ class ContentLoggingPlugin : public Plugin {
     LogRecord log{.at = wall_clock_at(event.ending.at),
                   .severity = Severity::debug,
                   .event = kOperationDetails,
-                  .span = opening.trace};
+                  .span = place_of(opening.scope, opening.trace)};
     if (const Id session = opening.scope.id(Kind::session))
       log.set(Fact::session_id, session.text());
     for (const Attribute& attribute : record.attributes())
-      log.attributes.push_back(attribute_of(attribute));
+      if (!name_of(attribute.key).empty()) log.attributes.push_back(attribute_of(attribute));
     logger_->log(std::move(log));
   }
 

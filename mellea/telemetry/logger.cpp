@@ -12,6 +12,8 @@
 namespace mellea::telemetry {
 namespace {
 
+constexpr auto kForEachOther = std::chrono::milliseconds(100);  // exporter, at a shutdown
+
 // Whose user code runs on this thread; null: nobody's.
 thread_local const Scope* user_code = nullptr;
 // An exporter is being given a record by this thread.
@@ -122,9 +124,15 @@ bool Logger::flush(Instant until) {
 
 bool Logger::shutdown(Instant until) {
   if (fork_.inherited() || closed_.exchange(true)) return true;
-  bool all = true;
+  // All are told to hurry before one is waited for, and one that hangs leaves time for the rest.
   for (const auto& exporter : exporters_) exporter->flush(Instant::clock::now());
-  for (const auto& exporter : exporters_) all = exporter->shutdown(until) && all;
+  bool all = true;
+  auto waiting = static_cast<int>(exporters_.size());
+  const Instant::duration left = std::max(until - Instant::clock::now(), Instant::duration{});
+  const auto for_each_other =
+      std::min<Instant::duration>(kForEachOther, left / (4 * std::max(waiting, 1)));
+  for (const auto& exporter : exporters_)
+    all = exporter->shutdown(until - --waiting * for_each_other) && all;
   return all;
 }
 

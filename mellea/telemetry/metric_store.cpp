@@ -331,6 +331,7 @@ MetricBatch MetricStore::collect() {
 }
 
 std::shared_ptr<const MetricStore::Look> MetricStore::look_at(Observed& observed) {
+  if (!working()) return nullptr;  // in a child of fork() the lock may be held for good
   Measures measures;
   {
     const std::lock_guard lock(mutex_);

@@ -177,7 +177,7 @@ class Writer {
   // Of a tool: its arguments, as its parameters too, for that is where Phoenix shows them.
   void add_call() {
     const std::string_view arguments = span_.text(Fact::tool_call_arguments);
-    add_side("input", arguments, true);
+    add_side("input", arguments, !parsed(arguments).is_null());
     add("tool.parameters", arguments);
     const std::string_view result = span_.text(Fact::tool_call_result);
     const json read = parsed(result);
@@ -248,9 +248,9 @@ class Writer {
   bool add_content_part(const std::string& message, int at, const std::string& type,
                         const json& part) {
     const std::string name = message + "contents." + std::to_string(at) + ".message_content.";
-    if (type == "text" || type == "reasoning") {
+    if (type == "text" || type == "reasoning" || type == "refusal") {
       const std::string text = text_at(part, "content");
-      if (!text.empty()) add(name + "type", type);
+      if (!text.empty()) add(name + "type", type == "refusal" ? "text" : type);
       add(name + "text", text);
       return !text.empty();
     }

@@ -91,6 +91,23 @@ struct Maker {
   }
 };
 
+// Keeps what was said from an exporter.
+class WithoutDetails : public LogExporter {
+ public:
+  explicit WithoutDetails(std::shared_ptr<LogExporter> exporter) : exporter_(std::move(exporter)) {}
+
+  void export_logs(std::span<const LogPtr> logs) noexcept override {
+    for (const LogPtr& log : logs)
+      if (log->event != kOperationDetails) exporter_->export_logs({&log, 1});
+  }
+  bool flush(Instant until) noexcept override { return exporter_->flush(until); }
+  bool shutdown(Instant until) noexcept override { return exporter_->shutdown(until); }
+  std::int64_t lost() const noexcept override { return exporter_->lost(); }
+
+ private:
+  const std::shared_ptr<LogExporter> exporter_;
+};
+
 // The same for log records. Throws Error where the description makes none.
 struct LogMaker {
   const LogsConfig& config;
@@ -99,22 +116,40 @@ struct LogMaker {
   std::vector<std::shared_ptr<LogBatchProcessor>>& processors;
 
   std::shared_ptr<LogExporter> operator()(const OtlpHttp& http) const {
-    return batched(std::make_unique<OtlpHttpLogSender>(http, resource));
+    return shown(http.style, std::make_unique<OtlpHttpLogSender>(http, resource));
   }
   std::shared_ptr<LogExporter> operator()(const OtlpFile& file) const {
-    return batched(std::make_unique<OtlpFileLogSender>(file.path, resource));
+    return shown(file.style, std::make_unique<OtlpFileLogSender>(file.path, resource));
   }
   std::shared_ptr<LogExporter> operator()(const LogText& text) const {
     return std::make_shared<LogTextExporter>(text, config.level, config.fields);
   }
   std::shared_ptr<LogExporter> operator()(const LogFile& file) const {
-    return batched(std::make_unique<LogFileSender>(file, config.fields));
+    return for_lines(batched(std::make_unique<LogFileSender>(file, config.fields)));
   }
   std::shared_ptr<LogExporter> operator()(const Webhook& webhook) const {
-    return batched(std::make_unique<WebhookSender>(webhook, config.fields));
+    return for_lines(batched(std::make_unique<WebhookSender>(webhook, config.fields)));
   }
   std::shared_ptr<LogExporter> operator()(const std::shared_ptr<LogExporter>& own) const {
     return own;
+  }
+
+  // Which tenant a record is of is not asked of records: who asks for some gets what was said of
+  // none.
+  std::shared_ptr<LogExporter> shown(const SpanStyle& style,
+                                     std::unique_ptr<LogSender> sender) const {
+    if (!style.names.empty() || style.when)
+      warnings->add(
+          "the names and the choice of an exporter's style are for spans: log records "
+          "have none");
+    auto exporter = batched(std::move(sender));
+    if (style.content && !style.when) return exporter;
+    return std::make_shared<WithoutDetails>(std::move(exporter));
+  }
+  // What was said is of DEBUG, and only where structure is known it goes beyond the level.
+  std::shared_ptr<LogExporter> for_lines(std::shared_ptr<LogExporter> exporter) const {
+    if (config.level <= Severity::debug) return exporter;
+    return std::make_shared<WithoutDetails>(std::move(exporter));
   }
 
   std::shared_ptr<LogExporter> batched(std::unique_ptr<LogSender> sender) const {

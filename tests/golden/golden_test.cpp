@@ -120,9 +120,9 @@ class GoldenTest : public testing::Test {
     const std::string logs = golden.logs(content_of(folder_.path() / "logs"));
     if (!logs.empty()) said += "# Log records\n" + logs;
     for (const Vocabulary other : kOthers) {
-      const std::string name(to_string(other));
-      const std::string shown = golden.spans(content_of(folder_.path() / name));
-      said.append("# Spans in ").append(name).append("\n").append(differences(spans, shown));
+      const std::string vocabulary(to_string(other));
+      const std::string shown = golden.spans(content_of(folder_.path() / vocabulary));
+      said.append("# Spans in ").append(vocabulary).append("\n").append(differences(spans, shown));
     }
     const std::filesystem::path file =
         std::filesystem::path(MELLEA_GOLDEN_FOLDER) / (name + ".txt");

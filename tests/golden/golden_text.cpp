@@ -15,10 +15,12 @@ using nlohmann::json;
 
 // What is another in each run.
 bool is_time(std::string_view key) {
-  static const std::set<std::string_view> times = {
-      "gen_ai.response.time_to_first_chunk", "mellea.response.time_to_first_token",
-      "mellea.tool.execution_time_ms", "mellea.generation.time_since_last_chunk_ms",
-      "langfuse.observation.completion_start_time"};
+  static const std::set<std::string_view> times = {"gen_ai.response.time_to_first_chunk",
+                                                   "mellea.response.time_to_first_token",
+                                                   "thread.id",
+                                                   "mellea.tool.execution_time_ms",
+                                                   "mellea.generation.time_since_last_chunk_ms",
+                                                   "langfuse.observation.completion_start_time"};
   return times.contains(key);
 }
 

@@ -414,7 +414,7 @@ TEST_F(CanaryTest, WhereItIsAskedForInEventsItIsInOneKindOfRecordAndInNoSpan) {
             (std::set<std::string>{
                 "collector", details + "gen_ai.input.messages", details + "gen_ai.output.messages",
                 details + "gen_ai.system_instructions", details + "mellea.prompt.template",
-                details + "mellea.prompt.variables"}));
+                details + "mellea.prompt.variables", "logs"}));
   EXPECT_EQ(found(refusal_), std::set<std::string>());
 }
 
