@@ -100,8 +100,11 @@ std::string GoldenText::text_of(const Span& span, const std::string& indent) {
   if (linked_.contains(id)) text += ' ' + number_of(id);
   text += status_of(span.data) + '\n';
   const std::string below = indent + "  ";
-  for (const std::string& line : attribute_lines(span.data.at("attributes"), number))
+  for (std::string line : attribute_lines(span.data.at("attributes"), number)) {
+    if (together_ && line.starts_with("mellea.sampling.chosen_iteration"))
+      line = "mellea.sampling.chosen_iteration = …";  // any of those that are as good
     text += below + line + '\n';
+  }
   for (const json& event : span.data.value("events", json::array())) {
     std::string line = below + "* " + event.at("name").get<std::string>();
     for (const std::string& one : attribute_lines(event.at("attributes"), number))
