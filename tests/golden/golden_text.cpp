@@ -105,12 +105,15 @@ std::string GoldenText::text_of(const Span& span, const std::string& indent) {
       line = "mellea.sampling.chosen_iteration = …";  // any of those that are as good
     text += below + line + '\n';
   }
+  std::vector<std::string> events;
   for (const json& event : span.data.value("events", json::array())) {
     std::string line = below + "* " + event.at("name").get<std::string>();
     for (const std::string& one : attribute_lines(event.at("attributes"), number))
       line += "; " + one;
-    text += line + '\n';
+    events.push_back(line + '\n');
   }
+  if (together_) std::sort(events.begin(), events.end());
+  for (const std::string& line : events) text += line;
   for (const json& link : span.data.value("links", json::array()))
     text += below + "-> " + number_of(link.at("spanId").get<std::string>()) + '\n';
   std::vector<std::string> inside;
