@@ -9,10 +9,10 @@
 #include <type_traits>
 #include <utility>
 
+#include "mellea/telemetry/exporter_list.h"
+
 namespace mellea::telemetry {
 namespace {
-
-constexpr auto kForEachOther = std::chrono::milliseconds(100);  // exporter, at a shutdown
 
 // Whose user code runs on this thread; null: nobody's.
 thread_local const Scope* user_code = nullptr;
@@ -106,34 +106,16 @@ void Logger::log_line(LogRecord record) noexcept {
   log(std::move(record));
 }
 
-std::int64_t Logger::lost() const noexcept {
-  std::int64_t sum = 0;
-  for (const auto& exporter : exporters_) sum += exporter->lost();
-  return sum;
-}
+std::int64_t Logger::lost() const noexcept { return lost_by(exporters_); }
 
 bool Logger::flush(Instant until) {
   if (closed_.load(std::memory_order_acquire) || fork_.inherited()) return true;
-  const std::int64_t before = lost();
-  bool all = true;
-  // All are told before one is waited for.
-  for (const auto& exporter : exporters_) exporter->flush(Instant::clock::now());
-  for (const auto& exporter : exporters_) all = exporter->flush(until) && all;
-  return all && lost() == before;
+  return flush_all(exporters_, until);
 }
 
 bool Logger::shutdown(Instant until) {
   if (fork_.inherited() || closed_.exchange(true)) return true;
-  // All are told to hurry before one is waited for, and one that hangs leaves time for the rest.
-  for (const auto& exporter : exporters_) exporter->flush(Instant::clock::now());
-  bool all = true;
-  auto waiting = static_cast<int>(exporters_.size());
-  const Instant::duration left = std::max(until - Instant::clock::now(), Instant::duration{});
-  const auto for_each_other =
-      std::min<Instant::duration>(kForEachOther, left / (4 * std::max(waiting, 1)));
-  for (const auto& exporter : exporters_)
-    all = exporter->shutdown(until - --waiting * for_each_other) && all;
-  return all;
+  return shutdown_all(exporters_, until);
 }
 
 TraceRef place_of(const Scope& scope, const TraceRef& given) noexcept {

@@ -6,13 +6,14 @@
 #include <cstring>
 #include <utility>
 
+#include "mellea/telemetry/exporter_list.h"
+
 namespace mellea::telemetry {
 namespace {
 
 using std::chrono::nanoseconds;
 
-constexpr std::int64_t kClockTolerance = 1'000'000;             // ns
-constexpr auto kForEachOther = std::chrono::milliseconds(100);  // exporter, at a shutdown
+constexpr std::int64_t kClockTolerance = 1'000'000;  // ns
 
 std::int64_t steady_ns(Instant at) { return nanoseconds(at.time_since_epoch()).count(); }
 
@@ -164,17 +165,7 @@ void Tracer::report_failure(const Scope& scope, Errc code) {
 
 bool Tracer::flush(Instant until) {
   if (!working()) return true;
-  const auto lost = [&] {
-    std::int64_t sum = 0;
-    for (const auto& exporter : exporters_) sum += exporter->lost();
-    return sum;
-  };
-  const std::int64_t before = lost();
-  bool all = true;
-  // All are told before one is waited for.
-  for (const auto& exporter : exporters_) exporter->flush(Instant::clock::now());
-  for (const auto& exporter : exporters_) all = exporter->flush(until) && all;
-  return all && lost() == before;
+  return flush_all(exporters_, until);
 }
 
 bool Tracer::shutdown(Instant until) {
@@ -193,16 +184,7 @@ bool Tracer::shutdown(Instant until) {
     record->set(Fact::unfinished, true);
     end(std::move(record), now);
   }
-  // All are told to hurry before one is waited for, and one that hangs leaves time for the rest.
-  for (const auto& exporter : exporters_) exporter->flush(Instant::clock::now());
-  bool all = true;
-  auto waiting = static_cast<int>(exporters_.size());
-  const Instant::duration left = std::max(until - Instant::clock::now(), Instant::duration{});
-  const auto for_each_other =
-      std::min<Instant::duration>(kForEachOther, left / (4 * std::max(waiting, 1)));
-  for (const auto& exporter : exporters_)
-    all = exporter->shutdown(until - --waiting * for_each_other) && all;
-  return all;
+  return shutdown_all(exporters_, until);
 }
 
 std::size_t Tracer::open_spans() const {
