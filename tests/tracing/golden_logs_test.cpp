@@ -4,11 +4,14 @@
 #include <spdlog/logger.h>
 
 #include <chrono>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "mellea/backends/scripted_backend.h"
+#include "mellea/core/folder_for_test.h"
 #include "mellea/mellea.h"
 #include "mellea/telemetry.h"
 #include "mellea/telemetry/log_exporters.h"
@@ -152,6 +155,39 @@ none are left  @ execute_tool sell
 closed  @ none
 )");
   EXPECT_EQ(records_[1]->logger, "shop");
+}
+
+TEST(LogStyleTest, WhatWasSaidGoesToThoseThatMayHaveItAlone) {
+  const FolderForTest folder;
+  const auto file = [&](const std::string& name) { return (folder.path() / name).string(); };
+  std::string told;
+  Telemetry telemetry({.logs = {.exporters = {telemetry::OtlpFile{.path = file("all")},
+                                              telemetry::OtlpFile{.path = file("less"),
+                                                                  .style = {.content = false}},
+                                              telemetry::LogFile{.path = file("lines")}}},
+                       .warn = [&](std::string_view warning) { told += warning; },
+                       .content = {.mode = telemetry::ContentMode::event}});
+  {
+    const auto backend = std::make_shared<ScriptedBackend>();
+    backend->add(say("SECRET"));
+    backend->add(scripted::fail(Errc::server_error, "down"));
+    Runtime runtime({.plugins = telemetry.plugins()});
+    const Session session = runtime.start_session(backend, "demo");
+    session.chat("SECRET");
+    EXPECT_THROW(session.chat("again"), Error);
+  }
+  EXPECT_TRUE(telemetry.shutdown());
+  const auto has = [&](const std::string& name, const std::string& word) {
+    std::ifstream in(file(name));
+    const std::string text((std::istreambuf_iterator<char>(in)), {});
+    return text.find(word) != std::string::npos;
+  };
+  EXPECT_TRUE(has("all", "SECRET"));
+  for (const char* name : {"less", "lines"}) {
+    EXPECT_FALSE(has(name, "SECRET")) << name;
+    EXPECT_TRUE(has(name, "server_error")) << name;
+  }
+  EXPECT_EQ(told, "");
 }
 
 }  // namespace
