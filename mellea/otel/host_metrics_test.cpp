@@ -7,9 +7,11 @@
 #include <opentelemetry/sdk/metrics/metric_reader.h>
 
 #include <chrono>
+#include <latch>
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "mellea/hooks/events.h"
@@ -144,6 +146,23 @@ TEST_F(HostMetricsTest, NothingIsMeasuredAfterShutdown) {
                 all.at("gen_ai.client.token.usage").points.at(0).point_data)
                 .count_,
             1U);
+}
+
+TEST_F(HostMetricsTest, ACollectionThatHangsHoldsUpNoShutdown) {
+  std::latch entered(1);
+  std::latch released(1);
+  telemetry_.meter("shop").gauge({.name = "shop.open"}, [&] {
+    entered.count_down();
+    released.wait();
+    return std::vector<telemetry::MetricStore::Measured>{{.value = 1}};
+  });
+  {
+    const std::jthread collecting([&] { seen(); });
+    entered.wait();
+    telemetry_.shutdown(1ms);  // or nobody would ever release it
+    released.count_down();     // the last that knows the gauge ends inside the host's collection
+  }
+  seen();  // and the host goes on
 }
 
 }  // namespace
